@@ -1,0 +1,4 @@
+//! Stub.
+/// An engine in memory.
+#[derive(Debug, Default)]
+pub struct MemoryRuntime;

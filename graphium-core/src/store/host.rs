@@ -1,0 +1,65 @@
+//! What a store knows of a host: only what its agent said, and when.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{AgentId, SessionId};
+use crate::stack::{EngineInfo, Instance};
+
+/// Whether a host answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum HostState {
+    /// Its agent's session lives.
+    Ready,
+    /// The session ended a short while ago; its instances may or may not run.
+    Unknown,
+    /// Silent for long.
+    Down,
+}
+
+impl std::fmt::Display for HostState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Ready => "ready",
+            Self::Unknown => "unknown",
+            Self::Down => "down",
+        })
+    }
+}
+
+/// A host, as its agent reported it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Host {
+    /// The agent that serves it.
+    pub id: AgentId,
+    /// Whether it answers.
+    pub state: HostState,
+    /// The current or last session of its agent.
+    pub session: SessionId,
+    /// The machine that session runs on.
+    pub machine: String,
+    /// When the agent was last heard of.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
+    pub last_seen_at: Timestamp,
+    /// When the session ends unless it is renewed.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
+    pub lease_expires_at: Timestamp,
+    /// Its engine, as last reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineInfo>,
+    /// Its instances, as last reported.
+    pub instances: Vec<Instance>,
+    /// When they were reported; none before the first inventory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub observed_at: Option<Timestamp>,
+    /// The number of that report within its session.
+    pub inventory_seq: u64,
+    /// The session that sent it. An inventory of an earlier life is worth less than one of this life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory_session: Option<SessionId>,
+}
