@@ -57,9 +57,22 @@ pub struct Host {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub observed_at: Option<Timestamp>,
+    /// When an attempt of a task on this host last ended, however it ended. An inventory that is older may not
+    /// show what that attempt did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub last_attempt_ended_at: Option<Timestamp>,
     /// The number of that report within its session.
     pub inventory_seq: u64,
     /// The session that sent it. An inventory of an earlier life is worth less than one of this life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory_session: Option<SessionId>,
+}
+
+impl Host {
+    /// Whether its inventory shows all that its tasks have done: it is newer than the end of the latest attempt.
+    #[must_use]
+    pub fn is_observed_since_its_last_task(&self) -> bool {
+        self.observed_at.is_some_and(|observed| self.last_attempt_ended_at.is_none_or(|ended| ended < observed))
+    }
 }
