@@ -30,7 +30,8 @@ pub struct ClaimRequest {
     pub wait: Duration,
     /// Claim this task and no other, if it is claimable now: for an agent that chooses from a list.
     pub only: Option<TaskId>,
-    /// What the agent works on.
+    /// What the agent works on. A task that is listed has begun. One that is held and not listed stays held:
+    /// the answer that gave it may have been lost.
     pub running: Vec<RunningTask>,
     /// What it has to report.
     pub reports: Vec<Report>,
@@ -43,7 +44,7 @@ pub struct RunningTask {
     pub task: TaskId,
     /// Under which claim.
     pub attempt: Attempt,
-    /// How far it is.
+    /// How far it is; none when there is no news since the last answer.
     pub progress: Option<Progress>,
 }
 
@@ -99,8 +100,8 @@ pub enum ReportAnswer {
 /// What a store answers to the loop call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ClaimAnswer {
-    /// How long the session lives from the moment the request was sent, unless it is renewed. A duration:
-    /// the agent's clock need not agree with the server's.
+    /// How long the session lives from the moment the request was sent, unless it is renewed: after a wait, the
+    /// time waited and a full lease. A duration: the agent's clock need not agree with the server's.
     pub lease: Duration,
     /// Work: begin it.
     pub claims: Vec<Claimed>,
@@ -161,7 +162,8 @@ pub struct InventoryReport {
     pub seq: u64,
     /// The engine, where it answers.
     pub engine: Option<EngineInfo>,
-    /// Every instance with this installation's and this host's labels. Always the whole list.
+    /// Every instance with this installation's and this host's labels. Always the whole list. While the engine does
+    /// not answer it says nothing, and the store keeps what it knows.
     pub instances: Vec<Instance>,
 }
 

@@ -65,7 +65,7 @@ impl Default for StoreSettings {
 ///   the same agent on the same machine at once: that session's tasks are lost to it and get their next attempt. While
 ///   a session of another machine lives, the call is refused with [`StoreErrorKind::AgentInUse`]. A session that was
 ///   taken over from is over for good: its calls are refused with [`StoreErrorKind::SessionEnded`].
-/// - Each call renews the session.
+/// - Each call renews the session. It does not end while a call of it waits: the lease counts from the answer then.
 ///
 /// # Implementing
 /// Each call is atomic. A repeated call has the effect of one: the same claim id answers with the same tasks as
