@@ -163,3 +163,22 @@ pub enum StepAction {
     /// As `cleanup`, and the stack's named volumes too.
     CleanupWithVolumes,
 }
+
+impl StepAction {
+    /// The action as the wire writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prefetch => "prefetch",
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Keep => "keep",
+            Self::Remove => "remove",
+            Self::Stop => "stop",
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Cleanup => "cleanup",
+            Self::CleanupWithVolumes => "cleanup_with_volumes",
+        }
+    }
+}

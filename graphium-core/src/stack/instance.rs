@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Protocol;
+use super::{ContainerSpec, Protocol, RestartPolicy};
 use crate::id::{ContainerName, Generation, Slot, StackName, TaskId};
 
 /// One container on a host that carries this installation's and host's labels.
@@ -49,6 +49,15 @@ impl Instance {
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.state == InstanceState::Running && matches!(self.health, Health::None | Health::Healthy)
+    }
+}
+
+impl Instance {
+    /// Whether it is a one-shot that has done its work: it ended with 0 and is not to be started again.
+    #[must_use]
+    pub fn is_finished(&self, spec: &ContainerSpec) -> bool {
+        let runs_once = matches!(spec.restart_policy, RestartPolicy::No | RestartPolicy::OnFailure { .. });
+        runs_once && self.state == InstanceState::Exited { exit_code: 0 }
     }
 }
 
@@ -148,4 +157,27 @@ pub struct Capacity {
     pub cpu_millis: u64,
     /// Bytes.
     pub memory_bytes: u64,
+}
+
+/// Whether a host answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum HostState {
+    /// Its agent's session lives.
+    Ready,
+    /// The session ended a short while ago; its instances may or may not run.
+    Unknown,
+    /// Silent for long.
+    Down,
+}
+
+impl std::fmt::Display for HostState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Ready => "ready",
+            Self::Unknown => "unknown",
+            Self::Down => "down",
+        })
+    }
 }

@@ -17,7 +17,7 @@ pub use container::{
 };
 pub use deployment::{Deployment, DeploymentAction, DeploymentStatus, Stack, Step, StepAction};
 pub use hash::{SPEC_HASH_VERSION, spec_hash};
-pub use instance::{Capacity, EngineInfo, Health, Instance, InstanceState, PublishedPort};
+pub use instance::{Capacity, EngineInfo, Health, HostState, Instance, InstanceState, PublishedPort};
 pub use network::NetworkSpec;
 pub use spec::{MAX_CONTAINERS, PlacementStrategy, StackSpec};
 pub use status::StackStatus;

@@ -4,30 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{AgentId, SessionId};
-use crate::stack::{EngineInfo, Instance};
-
-/// Whether a host answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum HostState {
-    /// Its agent's session lives.
-    Ready,
-    /// The session ended a short while ago; its instances may or may not run.
-    Unknown,
-    /// Silent for long.
-    Down,
-}
-
-impl std::fmt::Display for HostState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Ready => "ready",
-            Self::Unknown => "unknown",
-            Self::Down => "down",
-        })
-    }
-}
+use crate::stack::{EngineInfo, HostState, Instance};
 
 /// A host, as its agent reported it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

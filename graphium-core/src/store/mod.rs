@@ -11,12 +11,13 @@ mod query;
 mod record;
 mod submission;
 
+pub use crate::stack::HostState;
 pub use call::{
     ClaimAnswer, ClaimRequest, Claimed, Directive, InventoryReport, MAX_REPORTS, MAX_SLOTS, MAX_WAIT, Report,
     ReportAnswer, ReportReceipt, ReportedStatus, RunningTask,
 };
 pub use error::{StoreError, StoreErrorKind};
-pub use host::{Host, HostState};
+pub use host::Host;
 pub use query::{
     AttemptRecord, Cursor, DEFAULT_PAGE, EventFilter, MAX_PAGE, Page, PageRequest, TaskFilter, TaskHistory, TaskStats,
     WaitPercentiles,
