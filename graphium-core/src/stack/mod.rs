@@ -4,11 +4,16 @@
 
 mod container;
 mod deployment;
+mod document;
 mod hash;
 mod instance;
+pub mod jsonld;
 mod network;
+mod problem;
+mod quantity;
 mod spec;
 mod status;
+mod validate;
 
 pub use container::{
     ContainerSpec, Dependency, DependencyCondition, HealthCheck, HealthProbe, MAX_REPLICAS, MountSource, MountSpec,
@@ -16,8 +21,11 @@ pub use container::{
     UnknownRestartPolicy,
 };
 pub use deployment::{Deployment, DeploymentAction, DeploymentStatus, Stack, Step, StepAction};
+pub use document::{MAX_DEFINITION_BYTES, MAX_DEFINITION_DEPTH, MAX_DEFINITION_VALUES};
 pub use hash::{SPEC_HASH_VERSION, spec_hash};
 pub use instance::{Capacity, EngineInfo, Health, HostState, Instance, InstanceState, PublishedPort};
 pub use network::NetworkSpec;
+pub use problem::{InvalidDefinition, MAX_PROBLEMS, Problem};
 pub use spec::{MAX_CONTAINERS, PlacementStrategy, StackSpec};
 pub use status::StackStatus;
+pub use validate::{MAX_CONTAINER_BYTES, MAX_INSTANCES, RESERVED_LABEL_PREFIX, validate};

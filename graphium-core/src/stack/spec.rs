@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ContainerSpec, NetworkSpec};
-use crate::id::{AgentId, StackName};
+use crate::id::{AgentId, ContainerName, StackName};
 
 /// The most container specs that one stack may have.
 pub const MAX_CONTAINERS: usize = 500;
@@ -35,6 +35,20 @@ pub struct StackSpec {
     pub network: Option<NetworkSpec>,
     /// Its containers.
     pub containers: Vec<ContainerSpec>,
+}
+
+impl StackSpec {
+    /// The host that a container of this stack must be on: its own, else the stack's.
+    #[must_use]
+    pub fn host_of<'s>(&'s self, container: &'s ContainerSpec) -> Option<&'s AgentId> {
+        container.host.as_ref().or(self.host.as_ref())
+    }
+
+    /// The container of this name.
+    #[must_use]
+    pub fn container(&self, name: &ContainerName) -> Option<&ContainerSpec> {
+        self.containers.iter().find(|container| container.name == *name)
+    }
 }
 
 /// How instances find their hosts.
