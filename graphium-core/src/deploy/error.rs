@@ -15,6 +15,10 @@ pub enum DeployErrorKind {
     NameConflict,
     /// Somebody else holds the host port.
     PortConflict,
+    /// The address range of a network overlaps that of another.
+    AddressConflict,
+    /// Somebody else still uses the object that should go.
+    InUse,
     /// The engine refuses the definition.
     Invalid,
     /// The image is neither here nor in its registry.
@@ -71,6 +75,14 @@ impl DeployError {
         self
     }
 
+    /// The same error, with one more clause in its message.
+    #[must_use]
+    pub fn noting(mut self, note: impl AsRef<str>) -> Self {
+        self.message.push_str("; ");
+        self.message.push_str(note.as_ref());
+        self
+    }
+
     /// What the caller can act on.
     #[must_use]
     pub const fn kind(&self) -> DeployErrorKind {
@@ -97,7 +109,7 @@ impl From<DeployError> for Failure {
             DeployErrorKind::NotFound => FailureCode::NotFound,
             DeployErrorKind::NameConflict => FailureCode::NameConflict,
             DeployErrorKind::PortConflict => FailureCode::PortConflict,
-            DeployErrorKind::Invalid => FailureCode::InvalidSpec,
+            DeployErrorKind::Invalid | DeployErrorKind::AddressConflict => FailureCode::InvalidSpec,
             DeployErrorKind::ImageNotFound => FailureCode::ImageNotFound,
             DeployErrorKind::RegistryAuth => FailureCode::RegistryAuth,
             DeployErrorKind::RateLimited => FailureCode::RateLimited,
@@ -107,7 +119,7 @@ impl From<DeployError> for Failure {
             DeployErrorKind::Unhealthy => FailureCode::Unhealthy,
             DeployErrorKind::Exited => FailureCode::Exited,
             DeployErrorKind::Exhausted => FailureCode::ResourceExhausted,
-            DeployErrorKind::Cancelled | DeployErrorKind::Internal => FailureCode::Internal,
+            DeployErrorKind::InUse | DeployErrorKind::Cancelled | DeployErrorKind::Internal => FailureCode::Internal,
         };
         let mut failure = Self::new(code, error.to_string());
         failure.step = error.step.map(str::to_owned);

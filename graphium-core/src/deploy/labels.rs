@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::HostIdentity;
-use crate::id::{ContainerName, Generation, InstallationId, Slot, StackName, TaskId};
+use crate::id::{ContainerName, Generation, Slot, StackName, TaskId};
 
 /// What every label of ours begins with. A user's spec may not use it.
 pub const LABEL_PREFIX: &str = "graphium.";
@@ -28,6 +28,12 @@ pub mod label {
     pub const SPEC: &str = "graphium.spec";
     /// The task that made it.
     pub const TASK: &str = "graphium.task";
+    /// On a network: its name within the stack.
+    pub const NETWORK: &str = "graphium.network";
+    /// On a volume: its name within the stack.
+    pub const VOLUME: &str = "graphium.volume";
+    /// On a container: the definition it was made from, as JSON, so that one field of it can be changed later.
+    pub const DEFINITION: &str = "graphium.definition";
 }
 
 impl HostIdentity {
@@ -108,16 +114,10 @@ impl InstanceLabels {
     }
 }
 
-/// The installation that an object with these labels belongs to, if it is one of ours at all.
-#[must_use]
-pub(super) fn installation_of(labels: &BTreeMap<String, String>) -> Option<InstallationId> {
-    labels.get(label::INSTALLATION)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::AgentId;
+    use crate::id::{AgentId, InstallationId};
 
     fn owner(host: &str) -> HostIdentity {
         HostIdentity { installation: InstallationId::from_uuid(uuid::Uuid::nil()), host: AgentId::new(host).unwrap() }
@@ -136,6 +136,5 @@ mod tests {
         let written = labels.write(&owner("vm1"));
         assert_eq!(InstanceLabels::read(&written, &owner("vm1")), Some(labels));
         assert_eq!(InstanceLabels::read(&written, &owner("vm2")), None);
-        assert_eq!(installation_of(&written), Some(owner("vm1").installation));
     }
 }

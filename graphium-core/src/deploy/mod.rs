@@ -18,14 +18,14 @@ pub use deployer::EngineDeployer;
 pub use error::{DeployError, DeployErrorKind};
 pub use identity::{HostIdentity, engine_name};
 pub use labels::{InstanceLabels, LABEL_PREFIX, label};
-pub use memory::MemoryRuntime;
+pub use memory::{EngineCall, MemoryImage, MemoryRuntime};
 pub use request::{
     CleanupRequest, DeleteRequest, DeployRequest, InstanceTarget, ProgressSink, SilentProgress, StepContext,
     UpdateRequest,
 };
 pub use runtime::{
-    ContainerConfig, ContainerFilter, ImageInfo, LogLine, NetworkAttachment, NetworkConfig, NetworkInfo, Runtime,
-    RuntimeContainer, RuntimeMount, VolumeInfo,
+    ContainerConfig, ContainerFilter, ImageInfo, Inspection, LogLine, NetworkAttachment, NetworkConfig, NetworkInfo,
+    Runtime, RuntimeContainer, RuntimeMount, VolumeInfo,
 };
 
 use async_trait::async_trait;

@@ -54,8 +54,11 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
         limits: Option<ResourceLimits>,
     ) -> Result<(), DeployError>;
 
-    /// One container by id or name, if it is there.
-    async fn inspect(&self, id_or_name: &str) -> Result<Option<RuntimeContainer>, DeployError>;
+    /// Gives a container another name; [`NameConflict`](super::DeployErrorKind::NameConflict) when it is taken.
+    async fn rename(&self, id: &str, name: &str) -> Result<(), DeployError>;
+
+    /// One container by id or name, in full, if it is there.
+    async fn inspect(&self, id_or_name: &str) -> Result<Option<Inspection>, DeployError>;
 
     /// Containers, running or not, that pass the filter.
     async fn list(&self, filter: &ContainerFilter) -> Result<Vec<RuntimeContainer>, DeployError>;
@@ -63,7 +66,8 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
     /// The last `lines` lines that a container wrote, oldest first.
     async fn logs(&self, id: &str, lines: usize) -> Result<Vec<LogLine>, DeployError>;
 
-    /// Makes a network and answers with its id.
+    /// Makes a network and answers with its id. A subnet that overlaps another network is an
+    /// [`AddressConflict`](super::DeployErrorKind::AddressConflict).
     async fn create_network(&self, config: &NetworkConfig) -> Result<String, DeployError>;
 
     /// Networks with all of these labels; all networks when empty.
@@ -72,13 +76,13 @@ pub trait Runtime: std::fmt::Debug + Send + Sync {
     /// Removes a network; success when it is not there.
     async fn remove_network(&self, id: &str) -> Result<(), DeployError>;
 
-    /// Makes a volume, or leaves one of this name and driver as it is.
+    /// Makes a volume, or leaves one of this name as it is. Answers with what is there now: the labels tell whose it is.
     async fn create_volume(
         &self,
         name: &str,
         driver: Option<&str>,
         labels: &BTreeMap<String, String>,
-    ) -> Result<(), DeployError>;
+    ) -> Result<VolumeInfo, DeployError>;
 
     /// Volumes with all of these labels; all volumes when empty.
     async fn volumes(&self, labels: &BTreeMap<String, String>) -> Result<Vec<VolumeInfo>, DeployError>;
@@ -167,7 +171,7 @@ pub enum RuntimeMount {
 /// How a container is joined to a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkAttachment {
-    /// The network by its name on the engine.
+    /// The network by its name on the engine, or by its id where the name is not unique.
     pub network: String,
     /// Names under which others on the network find it.
     pub aliases: Vec<String>,
@@ -180,7 +184,7 @@ pub struct ContainerFilter {
     pub labels: BTreeMap<String, String>,
 }
 
-/// A container as the engine has it.
+/// A container as a list of the engine shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuntimeContainer {
     /// The engine's id.
@@ -197,16 +201,33 @@ pub struct RuntimeContainer {
     pub state: InstanceState,
     /// What its health check says.
     pub health: Health,
+    /// Ports as they are published.
+    pub ports: Vec<PublishedPort>,
+}
+
+/// A container as only an inspection shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inspection {
+    /// What a list shows too.
+    pub container: RuntimeContainer,
     /// The output of the last failed try of its check, or the engine's word on why it ended.
     pub detail: Option<String>,
-    /// How often the engine restarted it. Only an inspection knows; a list says 0.
+    /// How often the engine restarted it.
     pub restart_count: u32,
     /// Changes with each start.
     pub started_at: Option<String>,
-    /// Ports as they are published.
-    pub ports: Vec<PublishedPort>,
-    /// Its environment, as an inspection shows it; empty in a list.
+    /// Its environment, that of the image included.
     pub env: BTreeMap<String, String>,
+    /// Entrypoint and command, as one line of words.
+    pub command: Vec<String>,
+    /// Its mounts.
+    pub mounts: Vec<RuntimeMount>,
+    /// When the engine starts it again.
+    pub restart_policy: RestartPolicy,
+    /// The most it may use.
+    pub limits: ResourceLimits,
+    /// The networks that it is joined to, by name.
+    pub networks: Vec<String>,
 }
 
 /// A network to be made.
@@ -239,6 +260,8 @@ pub struct NetworkInfo {
     pub labels: BTreeMap<String, String>,
     /// Its address ranges, as CIDR.
     pub subnets: Vec<String>,
+    /// When it was made: text that sorts by time. Engines may hold several networks of one name.
+    pub created_at: String,
 }
 
 /// A volume as the engine has it.

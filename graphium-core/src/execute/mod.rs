@@ -1,6 +1,8 @@
 //! Running a task of some type: the step between the queue and whatever does the work.
 
 mod builtin;
+#[cfg(test)]
+mod example;
 mod registry;
 
 pub use builtin::DeployExecutor;

@@ -1,4 +1,0 @@
-//! Stub.
-/// An engine in memory.
-#[derive(Debug, Default)]
-pub struct MemoryRuntime;
