@@ -5,11 +5,15 @@
 //! containers: it moves tasks, events and records.
 
 mod call;
+mod engine;
 mod error;
 mod host;
+mod memory;
+mod page;
 mod query;
 mod record;
 mod submission;
+mod waiting;
 
 pub use crate::stack::HostState;
 pub use call::{
@@ -18,6 +22,7 @@ pub use call::{
 };
 pub use error::{StoreError, StoreErrorKind};
 pub use host::Host;
+pub use memory::MemoryStore;
 pub use query::{
     AttemptRecord, Cursor, DEFAULT_PAGE, EventFilter, MAX_PAGE, Page, PageRequest, TaskFilter, TaskHistory, TaskStats,
     WaitPercentiles,

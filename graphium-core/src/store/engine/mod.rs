@@ -1,0 +1,174 @@
+//! The queue as a machine: every rule of the store, without any I/O.
+//!
+//! The engine holds what is not settled in memory and applies one command at a time, at a given instant. A command is
+//! checked whole before anything changes, so a refused one changes nothing. What a command changed is gathered in
+//! [`Changes`]; a store writes these and only then answers. This module must not await, read a clock or know
+//! where things are kept.
+//!
+//! Settled tasks, ended attempts, idempotency keys and records may be absent from memory: a store loads the ones that
+//! a command [needs](Needs) before applying it.
+
+mod admission;
+mod attempt;
+mod cancel;
+mod changes;
+mod claim;
+mod counters;
+mod dependencies;
+mod entry;
+mod generations;
+mod inventory;
+mod lanes;
+mod queues;
+mod records;
+mod report;
+mod retry;
+mod settle;
+mod submission_check;
+mod submit;
+mod sweep;
+mod transition;
+
+pub(super) use attempt::AttemptEntry;
+pub(super) use changes::Changes;
+pub(super) use claim::{ClaimStep, Waiter};
+pub(super) use counters::Counters;
+pub(super) use entry::Entry;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use self::claim::Order;
+use self::lanes::Lanes;
+use self::queues::Queues;
+use super::{Host, Record, RecordKey, StoreError, StoreErrorKind, StoreSettings};
+use crate::clock::Timestamp;
+use crate::id::{AgentId, Attempt, Generation, Seq, SessionId, StackName, TaskId};
+use crate::task::{IdempotencyKey, Task};
+
+/// Who the log names for what time or a rule decided.
+const SERVER: &str = "server";
+
+/// The queue: see the module page.
+#[derive(Debug)]
+pub(super) struct Engine {
+    settings: StoreSettings,
+    /// Makes the jitter of backoffs reproducible.
+    seed: u64,
+    /// The greatest instant seen.
+    now: Timestamp,
+    head: Seq,
+    last_number: u64,
+    tasks: HashMap<TaskId, Entry>,
+    /// From a task to those that depend on it.
+    dependants: HashMap<TaskId, BTreeSet<TaskId>>,
+    attempts: BTreeMap<(TaskId, Attempt), AttemptEntry>,
+    keys: HashMap<IdempotencyKey, TaskId>,
+    records: BTreeMap<RecordKey, Record>,
+    queues: Queues,
+    lanes: Lanes,
+    /// The unsettled tasks of each stack.
+    stacks: HashMap<StackName, BTreeSet<TaskId>>,
+    generations: BTreeMap<StackName, Generation>,
+    hosts: BTreeMap<AgentId, Host>,
+    /// Sessions that were taken over from.
+    ended: HashSet<(AgentId, SessionId)>,
+    /// Which directives each agent's session has been given.
+    told: HashMap<AgentId, BTreeSet<Order>>,
+    counters: Counters,
+    /// Tasks that failed or were cancelled and whose dependants have not been told yet.
+    fallen: Vec<TaskId>,
+    /// Agents whose waiting claims may have something to hear.
+    woken: BTreeSet<AgentId>,
+    changes: Changes,
+}
+
+impl Engine {
+    /// An empty queue.
+    pub(super) fn new(settings: StoreSettings, seed: u64) -> Self {
+        Self {
+            settings,
+            seed,
+            now: Timestamp::EPOCH,
+            head: Seq(0),
+            last_number: 0,
+            tasks: HashMap::new(),
+            dependants: HashMap::new(),
+            attempts: BTreeMap::new(),
+            keys: HashMap::new(),
+            records: BTreeMap::new(),
+            queues: Queues::default(),
+            lanes: Lanes::default(),
+            stacks: HashMap::new(),
+            generations: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            ended: HashSet::new(),
+            told: HashMap::new(),
+            counters: Counters::default(),
+            fallen: Vec::new(),
+            woken: BTreeSet::new(),
+            changes: Changes::default(),
+        }
+    }
+
+    /// Moves the engine to this instant, never backwards, and makes claimable what was waiting for it.
+    pub(super) fn advance(&mut self, clock: Timestamp) {
+        self.now = self.now.max(clock);
+        while let Some(id) = self.queues.due(self.now) {
+            self.refresh(id);
+        }
+    }
+
+    /// The next instant at which a waiting task becomes claimable by itself.
+    pub(super) fn next_timer(&self) -> Option<Timestamp> {
+        self.queues.next_timer()
+    }
+
+    /// The agents whose waiting claims should be offered work again; asking forgets them.
+    pub(super) fn take_woken(&mut self) -> BTreeSet<AgentId> {
+        std::mem::take(&mut self.woken)
+    }
+
+    /// What has changed since the last time of asking.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The number of the newest event.
+    pub(super) fn head(&self) -> Seq {
+        self.head
+    }
+
+    /// A task in memory, with what the queue knows of it.
+    pub(super) fn entry(&self, id: TaskId) -> Option<&Entry> {
+        self.tasks.get(&id)
+    }
+
+    /// Every task in memory.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.tasks.values()
+    }
+
+    /// The attempts of a task that are in memory, in order.
+    pub(super) fn attempts_of(&self, id: TaskId) -> impl Iterator<Item = &AttemptEntry> {
+        self.attempts.range((id, Attempt(0))..=(id, Attempt(u64::MAX))).map(|(_, entry)| entry)
+    }
+
+    /// Every host, by id.
+    pub(super) fn hosts(&self) -> &BTreeMap<AgentId, Host> {
+        &self.hosts
+    }
+
+    /// The records in memory, by key.
+    pub(super) fn records(&self) -> &BTreeMap<RecordKey, Record> {
+        &self.records
+    }
+
+    fn known(&self, id: TaskId) -> Result<&Task, StoreError> {
+        self.tasks.get(&id).map(|entry| &entry.task).ok_or_else(|| not_found(id))
+    }
+}
+
+/// The error for a task that is not there.
+pub(super) fn not_found(id: TaskId) -> StoreError {
+    StoreError::new(StoreErrorKind::NotFound, format!("there is no task {id}"))
+}
