@@ -110,10 +110,7 @@ impl MemoryStore {
                 () = sleep_until(timer) => {}
             }
             if Instant::now() >= until {
-                let mut shelf = self.lock();
-                let Shelf { engine, waiting, .. } = &mut *shelf;
-                let ended = waiting.give_up(engine, agent, number);
-                drop(shelf);
+                let ended = self.act(|Shelf { engine, waiting, .. }| waiting.give_up(engine, agent, number));
                 ended.into_iter().for_each(Ended::send);
             } else {
                 self.act(|_| ());

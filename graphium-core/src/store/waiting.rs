@@ -53,7 +53,7 @@ impl Waiting {
     /// Lets a claim wait. Answers with its number, and with the oldest wait of the agent when there are too many.
     pub(super) fn add(
         &mut self,
-        engine: &Engine,
+        engine: &mut Engine,
         waiter: Waiter,
         reply: oneshot::Sender<ClaimReply>,
     ) -> (u64, Option<Ended>) {
@@ -73,7 +73,7 @@ impl Waiting {
     /// Ends the wait of earlier calls that a repeated one replaces.
     pub(super) fn replace(
         &mut self,
-        engine: &Engine,
+        engine: &mut Engine,
         agent: &AgentId,
         session: SessionId,
         claim: ClaimId,
@@ -100,10 +100,10 @@ impl Waiting {
     }
 
     /// Ends a wait without work.
-    pub(super) fn give_up(&mut self, engine: &Engine, agent: &AgentId, number: u64) -> Option<Ended> {
+    pub(super) fn give_up(&mut self, engine: &mut Engine, agent: &AgentId, number: u64) -> Option<Ended> {
         let waits = self.remove(agent, number)?;
         let answer = engine.give_up(&waits.waiter);
-        Some(Ended::new(waits.reply, Ok(answer)))
+        Some(Ended::new(waits.reply, answer))
     }
 
     fn numbers(&self, agent: &AgentId, which: impl Fn(&Waits) -> bool) -> Vec<u64> {

@@ -62,6 +62,7 @@ impl Engine {
             engine: None,
             instances: Vec::new(),
             observed_at: None,
+            last_attempt_ended_at: None,
             inventory_seq: 0,
             inventory_session: None,
         };

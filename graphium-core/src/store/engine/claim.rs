@@ -44,22 +44,20 @@ impl Engine {
     /// Offers work to a claim that has waited. None when there is still nothing to say.
     pub(in crate::store) fn offer(&mut self, waiter: &Waiter) -> Result<Option<ClaimAnswer>, StoreError> {
         self.check_session(&waiter.agent, waiter.request.session)?;
-        let answer = self.give(waiter);
-        if answer.as_ref().is_some_and(|answer| !answer.claims.is_empty()) {
-            self.renew(&waiter.agent);
-            return Ok(answer.map(|answer| ClaimAnswer { lease: self.lease_of(waiter), ..answer }));
-        }
-        Ok(answer)
+        Ok(self.give(waiter).map(|answer| self.renewed(waiter, answer)))
     }
 
     /// The answer to a claim that nothing has come for.
-    pub(in crate::store) fn give_up(&self, waiter: &Waiter) -> ClaimAnswer {
-        ClaimAnswer {
-            lease: self.lease_of(waiter),
-            claims: Vec::new(),
-            directives: Vec::new(),
-            receipts: waiter.receipts.clone(),
-        }
+    pub(in crate::store) fn give_up(&mut self, waiter: &Waiter) -> Result<ClaimAnswer, StoreError> {
+        self.check_session(&waiter.agent, waiter.request.session)?;
+        let receipts = waiter.receipts.clone();
+        Ok(self.renewed(waiter, ClaimAnswer { receipts, ..ClaimAnswer::default() }))
+    }
+
+    /// An answer after a wait starts the lease again.
+    fn renewed(&mut self, waiter: &Waiter, answer: ClaimAnswer) -> ClaimAnswer {
+        self.renew(&waiter.agent);
+        ClaimAnswer { lease: self.lease_of(waiter), ..answer }
     }
 
     /// A session does not end while the claim by which it was renewed still waits.

@@ -19,16 +19,21 @@ impl Engine {
         if host.inventory_session == Some(report.session) && report.seq <= host.inventory_seq {
             return Ok(());
         }
-        host.inventory_session = Some(report.session);
-        host.inventory_seq = report.seq;
-        host.observed_at = Some(now);
-        let before = std::mem::replace(&mut host.instances, report.instances.clone());
         let engine = std::mem::replace(&mut host.engine, report.engine.clone());
+        let before = report.engine.is_some().then(|| {
+            host.inventory_session = Some(report.session);
+            host.inventory_seq = report.seq;
+            host.observed_at = Some(now);
+            std::mem::replace(&mut host.instances, report.instances.clone())
+        });
         self.changes.inventories.insert(agent.clone());
         if engine != report.engine {
             self.log_engine(agent, report.engine.as_ref());
         }
-        self.log_differences(agent, &before, &report.instances);
+        // Without an engine nothing was observed, which is not the same as nothing being there.
+        if let Some(before) = before {
+            self.log_differences(agent, &before, &report.instances);
+        }
         Ok(())
     }
 

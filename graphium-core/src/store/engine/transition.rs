@@ -65,6 +65,10 @@ impl Engine {
             entry.record.ended_at = Some(now);
             entry.record.ended = Some(ended.to_owned());
             entry.record.error = error;
+            if let Some(host) = self.hosts.get_mut(task.agent()) {
+                host.last_attempt_ended_at = Some(now);
+                self.changes.hosts.insert(host.id.clone());
+            }
         }
         self.changes.attempts.insert(key);
     }
