@@ -69,6 +69,10 @@ impl EngineDeployer {
         warnings: &mut Vec<String>,
     ) -> Result<String, DeployError> {
         let mut config = wanted(name, labels, spec)?;
+        // Engines before API 1.44 would make a second network of the name.
+        if self.runtime.networks(&BTreeMap::new()).await?.iter().any(|network| network.name == config.name) {
+            return Err(foreign(&config.name));
+        }
         let mut created = self.runtime.create_network(&config).await;
         if let (Some(subnet), Err(error)) = (&config.subnet, &created)
             && error.kind() == DeployErrorKind::AddressConflict
@@ -84,14 +88,7 @@ impl EngineDeployer {
             Ok(_) => Ok(config.name),
             // Another process of this host was quicker, or somebody else has the name.
             Err(error) if error.kind() == DeployErrorKind::NameConflict => {
-                self.oldest(&config.labels).await?.ok_or_else(|| {
-                    let message = format!(
-                        "a network {} exists that does not belong to this host of this installation; \
-                         it is left alone: remove or rename it, or declare the network external",
-                        config.name
-                    );
-                    DeployError::new(DeployErrorKind::NameConflict, message).caused_by(error)
-                })
+                self.oldest(&config.labels).await?.ok_or_else(|| foreign(&config.name).caused_by(error))
             }
             Err(error) => Err(error),
         }
@@ -128,6 +125,14 @@ impl EngineDeployer {
         }
         labels
     }
+}
+
+fn foreign(name: &str) -> DeployError {
+    let message = format!(
+        "a network {name} exists that does not belong to this host of this installation; it is left alone: \
+         remove or rename it, or declare the network external"
+    );
+    DeployError::new(DeployErrorKind::NameConflict, message)
 }
 
 fn wanted(name: String, labels: BTreeMap<String, String>, spec: &NetworkSpec) -> Result<NetworkConfig, DeployError> {
