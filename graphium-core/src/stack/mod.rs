@@ -7,6 +7,7 @@ mod deployment;
 mod document;
 mod hash;
 mod instance;
+pub mod interpolate;
 pub mod jsonld;
 mod network;
 mod problem;

@@ -25,7 +25,8 @@ pub struct Parsed {
 }
 
 /// Reads a JSON-LD definition and checks it. `${` is taken literally: whoever wants variables replaced does that
-/// first.
+/// first, with
+/// [`interpolate_json`](super::interpolate::interpolate_json).
 ///
 /// ```
 /// let parsed = graphium_core::stack::jsonld::parse(
