@@ -217,6 +217,10 @@ impl Poller {
         self.roster.told(&request.running);
 
         let mut news = self.reporter.settle(&answer.receipts);
+        if news {
+            // What is seen from here on is newer than what the store has just heard.
+            self.look.notify_one();
+        }
         for claimed in answer.claims {
             news |= self.take(claimed);
         }
@@ -298,7 +302,9 @@ impl Poller {
             info!(%task, %attempt, status = status_name(&status), "end");
             self.reporter.report(task, attempt, status);
         }
-        self.look.notify_one();
+        if !self.reporter.is_due(task, attempt) {
+            self.look.notify_one();
+        }
         self.begin();
         self.flush_when_idle();
     }
