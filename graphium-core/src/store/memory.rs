@@ -7,12 +7,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::engine::{ClaimStep, Engine, Entry, not_found};
-use super::page::{ByName, ByNumber, ByOrder, check_limit};
+use super::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED, check_events, check_limit};
 use super::waiting::{ClaimReply, Ended, Waiting};
 use super::{
     AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, MAX_PAGE, Page, PageRequest, Record,
-    RecordKey, RecordKind, StoreError, StoreErrorKind, StoreSettings, Submission, Submitted, TaskFilter, TaskHistory,
-    TaskStats, TaskStore,
+    RecordKey, RecordKind, StoreError, StoreSettings, Submission, Submitted, TaskFilter, TaskHistory, TaskStats,
+    TaskStore,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -222,15 +222,13 @@ impl TaskStore for MemoryStore {
     }
 
     async fn events(&self, after: Seq, filter: EventFilter, limit: usize) -> Result<(Vec<Event>, Seq), StoreError> {
-        if limit > MAX_PAGE {
-            let message = format!("{limit} events are too many at once: at most {MAX_PAGE}");
-            return Err(StoreError::new(StoreErrorKind::Invalid, message));
-        }
+        check_events(limit)?;
         let shelf = self.lock();
         let start = usize::try_from(after.0).unwrap_or(usize::MAX).min(shelf.events.len());
         let mut found = Vec::new();
         let mut examined = after;
-        for event in &shelf.events[start..] {
+        let stretch = usize::try_from(MAX_EXAMINED).unwrap_or(usize::MAX);
+        for event in shelf.events[start..].iter().take(stretch) {
             if found.len() == limit {
                 break;
             }

@@ -12,6 +12,8 @@ mod memory;
 mod page;
 mod query;
 mod record;
+#[cfg(feature = "sqlite")]
+mod sql;
 mod submission;
 mod waiting;
 
@@ -28,6 +30,8 @@ pub use query::{
     WaitPercentiles,
 };
 pub use record::{Expected, Record, RecordKey, RecordKind, RecordWrite};
+#[cfg(feature = "sqlite")]
+pub use sql::SqliteStore;
 pub use submission::{MAX_TASKS_PER_SUBMISSION, Submission, Submitted};
 
 use std::time::Duration;

@@ -20,6 +20,18 @@ pub(super) fn check_limit(limit: usize) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// How many entries of the log one question looks at. A narrow filter thus ends early, and says how far it came.
+pub(super) const MAX_EXAMINED: u64 = 10_000;
+
+/// Refuses to give more events at once than fit a page.
+pub(super) fn check_events(limit: usize) -> Result<(), StoreError> {
+    if limit > MAX_PAGE {
+        let message = format!("{limit} events are too many at once: at most {MAX_PAGE}");
+        return Err(StoreError::new(StoreErrorKind::Invalid, message));
+    }
+    Ok(())
+}
+
 /// A place in the list of tasks, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ByNumber(pub(super) u64);

@@ -43,6 +43,12 @@ impl Ended {
         Self { reply, answer }
     }
 
+    /// Whom to answer, and what.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn into_parts(self) -> (oneshot::Sender<ClaimReply>, ClaimReply) {
+        (self.reply, self.answer)
+    }
+
     /// Answers, unless nobody listens any more.
     pub(super) fn send(self) {
         drop(self.reply.send(self.answer));
@@ -125,5 +131,26 @@ impl Waiting {
         }
         self.ends.remove(&(waits.until, number, agent.clone()));
         Some(waits)
+    }
+
+    /// When the next wait is over.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        self.ends.first().map(|(until, _, _)| *until)
+    }
+
+    /// Ends the waits that are over.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn end_overdue(&mut self, engine: &mut Engine) -> Vec<Ended> {
+        let now = Instant::now();
+        let over: Vec<_> = self.ends.iter().take_while(|(until, _, _)| *until <= now).cloned().collect();
+        over.into_iter().filter_map(|(_, number, agent)| self.give_up(engine, &agent, number)).collect()
+    }
+
+    /// Ends every wait.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn end_all(&mut self, engine: &mut Engine) -> Vec<Ended> {
+        let all: Vec<_> = self.ends.iter().cloned().collect();
+        all.into_iter().filter_map(|(_, number, agent)| self.give_up(engine, &agent, number)).collect()
     }
 }

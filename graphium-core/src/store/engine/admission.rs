@@ -119,6 +119,18 @@ impl Engine {
         self.log(NewEvent { kind, task: None, stack: None, agent: Some(agent.clone()), actor, data });
     }
 
+    /// Gives every session that was alive one lease more: the store was away, not the agents.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::store) fn grant_grace(&mut self) {
+        let until = self.now.after(self.settings.lease);
+        for (agent, host) in &mut self.hosts {
+            if host.state == HostState::Ready && host.lease_expires_at < until {
+                host.lease_expires_at = until;
+                self.changes.hosts.insert(agent.clone());
+            }
+        }
+    }
+
     /// Tasks lost to sessions that are over, and hosts that went silent.
     pub(super) fn sweep_sessions(&mut self) -> usize {
         let silent: Vec<_> =

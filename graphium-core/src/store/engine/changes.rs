@@ -36,6 +36,14 @@ pub(in crate::store) struct Changes {
 
 impl Changes {}
 
+#[cfg(feature = "sqlite")]
+impl Changes {
+    /// Whether there is nothing to keep.
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Engine {
     /// Appends an event to the log.
     pub(super) fn log(&mut self, event: NewEvent) {

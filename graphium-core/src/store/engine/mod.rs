@@ -19,6 +19,10 @@ mod entry;
 mod generations;
 mod inventory;
 mod lanes;
+#[cfg(feature = "sqlite")]
+mod load;
+#[cfg(feature = "sqlite")]
+mod needs;
 mod queues;
 mod records;
 mod report;
@@ -34,6 +38,10 @@ pub(super) use changes::Changes;
 pub(super) use claim::{ClaimStep, Waiter};
 pub(super) use counters::Counters;
 pub(super) use entry::Entry;
+#[cfg(feature = "sqlite")]
+pub(super) use load::{Loaded, Snapshot};
+#[cfg(feature = "sqlite")]
+pub(super) use needs::Needs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -153,14 +161,32 @@ impl Engine {
         self.attempts.range((id, Attempt(0))..=(id, Attempt(u64::MAX))).map(|(_, entry)| entry)
     }
 
+    /// One attempt, if it is in memory.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn attempt(&self, id: TaskId, attempt: Attempt) -> Option<&AttemptEntry> {
+        self.attempts.get(&(id, attempt))
+    }
+
     /// Every host, by id.
     pub(super) fn hosts(&self) -> &BTreeMap<AgentId, Host> {
         &self.hosts
     }
 
+    /// The newest generation of a stack.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn generation(&self, stack: &StackName) -> Option<Generation> {
+        self.generations.get(stack).copied()
+    }
+
     /// The records in memory, by key.
     pub(super) fn records(&self) -> &BTreeMap<RecordKey, Record> {
         &self.records
+    }
+
+    /// The counters behind the statistics.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     fn known(&self, id: TaskId) -> Result<&Task, StoreError> {

@@ -1,0 +1,99 @@
+//! What a store brings into memory, and what may leave it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{AttemptEntry, Counters, Engine, Entry};
+use crate::clock::Timestamp;
+use crate::id::{AgentId, Generation, Seq, SessionId, StackName, TaskId};
+use crate::store::{Host, Record};
+use crate::task::{IdempotencyKey, Task};
+
+/// What was read for the commands of a batch.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Loaded {
+    /// Tasks with their places in the order of submission.
+    pub(in crate::store) tasks: Vec<(Task, u64)>,
+    pub(in crate::store) attempts: Vec<AttemptEntry>,
+    pub(in crate::store) keys: Vec<(IdempotencyKey, TaskId)>,
+    pub(in crate::store) records: Vec<Record>,
+}
+
+/// What a queue knows beside its tasks.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Snapshot {
+    pub(in crate::store) now: Timestamp,
+    pub(in crate::store) head: Seq,
+    pub(in crate::store) last_number: u64,
+    pub(in crate::store) hosts: BTreeMap<AgentId, Host>,
+    pub(in crate::store) ended: HashSet<(AgentId, SessionId)>,
+    pub(in crate::store) generations: BTreeMap<StackName, Generation>,
+    pub(in crate::store) counters: Counters,
+}
+
+impl Engine {
+    /// Makes an empty queue the one that was kept; its open tasks, with their dependencies, follow by
+    /// [`absorb`](Self::absorb).
+    pub(in crate::store) fn restore(&mut self, snapshot: Snapshot) {
+        self.now = self.now.max(snapshot.now);
+        self.head = snapshot.head;
+        self.last_number = snapshot.last_number;
+        self.hosts = snapshot.hosts;
+        self.ended = snapshot.ended;
+        self.generations = snapshot.generations;
+        self.counters = snapshot.counters;
+    }
+
+    /// Takes what was read into memory. What is there already is newer and stays.
+    pub(in crate::store) fn absorb(&mut self, loaded: Loaded) {
+        let mut fresh = Vec::new();
+        for (task, number) in loaded.tasks {
+            let id = task.id();
+            if let std::collections::hash_map::Entry::Vacant(slot) = self.tasks.entry(id) {
+                slot.insert(Entry::new(task, number));
+                fresh.push(id);
+            }
+        }
+        for id in &fresh {
+            self.connect(*id);
+        }
+        for id in fresh {
+            self.refresh(id);
+        }
+        for attempt in loaded.attempts {
+            self.attempts.entry((attempt.task, attempt.record.attempt)).or_insert(attempt);
+        }
+        for (key, id) in loaded.keys {
+            self.keys.entry(key).or_insert(id);
+        }
+        for record in loaded.records {
+            self.records.entry(record.key.clone()).or_insert(record);
+        }
+    }
+
+    /// Lets go of records, and of those of the given tasks that are settled. They are kept elsewhere.
+    pub(in crate::store) fn evict(&mut self, ids: impl IntoIterator<Item = TaskId>) {
+        self.records.clear();
+        for id in ids {
+            if !self.tasks.get(&id).is_some_and(|entry| entry.task.state.is_settled()) {
+                continue;
+            }
+            let Some(entry) = self.tasks.remove(&id) else { continue };
+            for dependency in &entry.task.spec.depends_on {
+                if let Some(dependants) = self.dependants.get_mut(dependency) {
+                    dependants.remove(&id);
+                    if dependants.is_empty() {
+                        self.dependants.remove(dependency);
+                    }
+                }
+            }
+            self.dependants.remove(&id);
+            if let Some(key) = &entry.task.spec.idempotency_key {
+                self.keys.remove(key);
+            }
+            let attempts: Vec<_> = self.attempts_of(id).map(|entry| entry.record.attempt).collect();
+            for attempt in attempts {
+                self.attempts.remove(&(id, attempt));
+            }
+        }
+    }
+}

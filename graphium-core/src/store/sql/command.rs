@@ -1,0 +1,147 @@
+//! What callers ask of the writer, and how they hear of it.
+
+use tokio::sync::oneshot;
+
+use super::error::SqlError;
+use crate::id::{AgentId, TaskId};
+use crate::store::engine::{ClaimStep, Engine, Needs};
+use crate::store::waiting::Waiting;
+use crate::store::{ClaimAnswer, ClaimRequest, InventoryReport, StoreError, Submission, Submitted, TaskStats};
+use crate::task::Task;
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// One call of a caller.
+#[derive(Debug)]
+pub(super) enum Command {
+    Submit(Submission, Reply<Submitted>),
+    Claim(AgentId, ClaimRequest, Reply<ClaimAnswer>),
+    Inventory(AgentId, InventoryReport, Reply<()>),
+    Cancel(TaskId, String, Reply<Task>),
+    Retry(TaskId, String, Reply<Task>),
+    Sweep(Reply<usize>),
+    Stats(Reply<TaskStats>),
+}
+
+/// An answer that is sent once it is known whether what it tells of is kept.
+pub(super) struct Answer(Box<dyn FnOnce(Option<StoreError>) + Send>);
+
+impl Answer {
+    pub(super) fn new<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> Self {
+        // Nobody may listen any more; what was asked for is done all the same.
+        Self(Box::new(move |fault| drop(reply.send(fault.map_or(result, Err)))))
+    }
+
+    /// Tells the caller what came of it.
+    pub(super) fn send(self) {
+        (self.0)(None);
+    }
+
+    /// Tells the caller that nothing came of it.
+    pub(super) fn refuse(self, error: &SqlError) {
+        (self.0)(Some(unavailable(error)));
+    }
+}
+
+fn unavailable(error: &SqlError) -> StoreError {
+    let message = format!("the store could not keep a change and kept nothing of it; try again: {}", chain(error));
+    StoreError::new(crate::store::StoreErrorKind::Unavailable, message)
+}
+
+/// An error with all that caused it: one commit may have many callers, and an error has one owner.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl Command {
+    /// How much of a batch it fills: roughly, the tasks that it touches.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Submit(submission, _) => 1 + submission.tasks.len() + submission.records.len(),
+            Self::Claim(_, request, _) => 1 + request.reports.len(),
+            Self::Inventory(..) | Self::Cancel(..) | Self::Retry(..) | Self::Sweep(_) | Self::Stats(_) => 1,
+        }
+    }
+
+    /// Whether it must be alone in its batch. What a retry brings back is looked up in the tables, which must
+    /// not be behind the memory.
+    pub(super) fn is_alone(&self) -> bool {
+        matches!(self, Self::Retry(..))
+    }
+
+    /// Notes what it looks at that is not in memory.
+    pub(super) fn need(&self, engine: &Engine, needs: &mut Needs) {
+        match self {
+            Self::Submit(submission, _) => engine.need_for_submission(submission, needs),
+            Self::Claim(_, request, _) => engine.need_for_claim(request, needs),
+            Self::Cancel(id, ..) => engine.need_for_task(*id, needs),
+            Self::Retry(id, ..) => {
+                needs.cascades.insert(*id);
+            }
+            Self::Inventory(..) | Self::Sweep(_) | Self::Stats(_) => {}
+        }
+    }
+
+    /// Does it in memory. A claim for which there is nothing joins those that wait.
+    pub(super) fn apply(self, engine: &mut Engine, waiting: &mut Waiting, answers: &mut Vec<Answer>) {
+        match self {
+            Self::Submit(submission, reply) => answers.push(Answer::new(reply, engine.submit(submission))),
+            Self::Claim(agent, request, reply) => claim(engine, waiting, answers, (&agent, request, reply)),
+            Self::Inventory(agent, report, reply) => {
+                answers.push(Answer::new(reply, engine.inventory(&agent, &report)));
+            }
+            Self::Cancel(id, by, reply) => answers.push(Answer::new(reply, engine.cancel(id, &by))),
+            Self::Retry(id, by, reply) => answers.push(Answer::new(reply, engine.retry(id, &by))),
+            Self::Sweep(reply) => answers.push(Answer::new(reply, Ok(engine.sweep()))),
+            Self::Stats(reply) => answers.push(Answer::new(reply, Ok(engine.stats()))),
+        }
+    }
+
+    /// Tells the caller that nothing came of it.
+    pub(super) fn refuse(self, error: &SqlError) {
+        match self {
+            Self::Submit(_, reply) => drop(reply.send(Err(unavailable(error)))),
+            Self::Claim(_, _, reply) => drop(reply.send(Err(unavailable(error)))),
+            Self::Inventory(_, _, reply) => drop(reply.send(Err(unavailable(error)))),
+            Self::Cancel(_, _, reply) | Self::Retry(_, _, reply) => drop(reply.send(Err(unavailable(error)))),
+            Self::Sweep(reply) => drop(reply.send(Err(unavailable(error)))),
+            Self::Stats(reply) => drop(reply.send(Err(unavailable(error)))),
+        }
+    }
+}
+
+fn claim(
+    engine: &mut Engine,
+    waiting: &mut Waiting,
+    answers: &mut Vec<Answer>,
+    (agent, request, reply): (&AgentId, ClaimRequest, Reply<ClaimAnswer>),
+) {
+    if reply.is_closed() {
+        return;
+    }
+    let replaced = waiting.replace(engine, agent, request.session, request.claim_id);
+    answers.extend(replaced.into_iter().map(Answer::from));
+    match engine.claim(agent, request) {
+        Ok(ClaimStep::Answer(answer)) => answers.push(Answer::new(reply, Ok(answer))),
+        Err(error) => answers.push(Answer::new(reply, Err(error))),
+        Ok(ClaimStep::Wait(waiter)) => {
+            let (_, crowded_out) = waiting.add(engine, waiter, reply);
+            answers.extend(crowded_out.map(Answer::from));
+        }
+    }
+}
+
+impl From<crate::store::waiting::Ended> for Answer {
+    fn from(ended: crate::store::waiting::Ended) -> Self {
+        let (reply, answer) = ended.into_parts();
+        Self::new(reply, answer)
+    }
+}

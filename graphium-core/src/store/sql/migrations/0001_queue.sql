@@ -1,0 +1,99 @@
+-- Times are microseconds since the Unix epoch. JSON columns hold what no query looks into.
+
+CREATE TABLE task (
+    number      INTEGER PRIMARY KEY,              -- order of submission
+    id          TEXT    NOT NULL UNIQUE,
+    agent       TEXT    NOT NULL,
+    type        TEXT    NOT NULL,
+    stack       TEXT,
+    container   TEXT,
+    status      TEXT    NOT NULL
+        CHECK (status IN ('pending', 'assigned', 'running', 'completed', 'failed', 'cancelled')),
+    order_at    INTEGER NOT NULL,                 -- ready_at less 60 s for each step of priority
+    ready_at    INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,
+    settled_at  INTEGER,
+    attempt     INTEGER NOT NULL,
+    retry_count INTEGER NOT NULL,
+    claim_id    TEXT,
+    spec        TEXT    NOT NULL,                 -- JSON, never changes
+    state       TEXT    NOT NULL                  -- JSON
+) STRICT;
+CREATE INDEX task_open      ON task (agent, order_at, id) WHERE settled_at IS NULL;
+CREATE INDEX task_settled   ON task (settled_at) WHERE settled_at IS NOT NULL;
+CREATE INDEX task_status    ON task (status, number);
+CREATE INDEX task_agent     ON task (agent, number);
+CREATE INDEX task_type      ON task (type, number);
+CREATE INDEX task_stack     ON task (stack, number) WHERE stack IS NOT NULL;
+CREATE INDEX task_container ON task (container, number) WHERE container IS NOT NULL;
+
+CREATE TABLE attempt (
+    task    TEXT    NOT NULL,
+    attempt INTEGER NOT NULL,
+    record  TEXT    NOT NULL,                     -- JSON
+    report  TEXT,                                 -- digest of the report that ended it
+    PRIMARY KEY (task, attempt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE dependency (
+    dependency TEXT NOT NULL,
+    dependant  TEXT NOT NULL,
+    PRIMARY KEY (dependency, dependant)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+    key  TEXT NOT NULL PRIMARY KEY,
+    task TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE record (
+    kind       TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    version    INTEGER NOT NULL,
+    body       TEXT    NOT NULL,                  -- JSON
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT;
+
+-- The session of a host is written at each of its calls, so what it observed stands apart.
+CREATE TABLE host (
+    id      TEXT NOT NULL PRIMARY KEY,
+    session TEXT NOT NULL                         -- JSON
+) STRICT;
+CREATE TABLE inventory (
+    host      TEXT NOT NULL PRIMARY KEY,
+    engine    TEXT,                               -- JSON
+    instances TEXT NOT NULL                       -- JSON
+) STRICT;
+
+-- Sessions that were taken over from.
+CREATE TABLE ended_session (
+    agent   TEXT NOT NULL,
+    session TEXT NOT NULL,
+    PRIMARY KEY (agent, session)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE generation (
+    stack  TEXT    NOT NULL PRIMARY KEY,
+    newest INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Counted as tasks change, so that no question counts history.
+CREATE TABLE counter (
+    kind  TEXT    NOT NULL,                       -- 'status' or 'type'
+    name  TEXT    NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+    seq   INTEGER PRIMARY KEY,                    -- dense
+    type  TEXT    NOT NULL,
+    at    INTEGER NOT NULL,
+    task  TEXT,
+    stack TEXT,
+    agent TEXT,
+    actor TEXT    NOT NULL,
+    data  TEXT    NOT NULL                        -- JSON
+) STRICT;
+CREATE INDEX event_task ON event (task, seq) WHERE task IS NOT NULL;

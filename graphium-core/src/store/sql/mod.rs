@@ -1,0 +1,167 @@
+//! The SQLite store: one file, one writer with group commit, readers beside it.
+//!
+//! The rules are the engine's; this folder only keeps what the engine changed and brings back what it needs. Nothing
+//! outside this folder names an sqlx type.
+
+mod command;
+mod connection;
+mod error;
+mod load;
+mod read;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod write;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::command::{Command, Reply};
+use self::error::SqlError;
+use self::read::Readers;
+use self::writer::{QUEUE, Setup, Writer};
+use super::page::{check_events, check_limit};
+use super::{
+    AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Record, RecordKey,
+    RecordKind, StoreError, StoreSettings, Submission, Submitted, TaskFilter, TaskHistory, TaskStats, TaskStore,
+};
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::id::{AgentId, Seq, TaskId};
+use crate::task::Task;
+
+/// A [`TaskStore`] in one SQLite file.
+///
+/// What is acknowledged survives a crash of the process and of the machine (WAL, `synchronous=FULL`). One process at a
+/// time has the file; a lock file beside it refuses a second one. Unsettled tasks are held in memory.
+///
+/// Do not run it under a paused tokio clock: SQLite works on threads of its own, and the clock would jump over their
+/// time. A simulation uses the [`MemoryStore`](super::MemoryStore).
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: mpsc::Sender<Command>,
+    readers: Readers,
+    head: watch::Receiver<Seq>,
+    closing: CancellationToken,
+    task: Mutex<JoinSet<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the store in this file, which is made if it is missing.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file cannot be opened or another
+    /// process has it; [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it holds something else.
+    pub async fn open(path: &Path, clock: Arc<dyn Clock>, settings: StoreSettings) -> Result<Self, StoreError> {
+        Self::open_with_seed(path, clock, settings, rand::random()).await
+    }
+
+    /// Opens the store so that its backoffs are the same for the same seed.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with_seed(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        settings: StoreSettings,
+        seed: u64,
+    ) -> Result<Self, StoreError> {
+        let writer = Writer::open(Setup { path: path.to_owned(), clock, settings, seed }).await?;
+        let (sender, inbox) = mpsc::channel(QUEUE);
+        let (head, closing) = (writer.head(), CancellationToken::new());
+        let mut task = JoinSet::new();
+        task.spawn(writer.run(inbox, closing.clone()));
+        let readers = Readers(connection::readers(path));
+        Ok(Self { writer: sender, readers, head, closing, task: Mutex::new(task) })
+    }
+
+    /// Commits what has been asked, ends the claims that wait, and closes the file. Later calls are refused.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        let mut task = std::mem::take(&mut *self.task.lock().unwrap_or_else(PoisonError::into_inner));
+        while task.join_next().await.is_some() {}
+        self.readers.0.close().await;
+    }
+
+    /// Asks the writer, which goes on whatever becomes of the asker.
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command + Send) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(command(reply)).await.map_err(|_| SqlError::Closed)?;
+        answer.await.map_err(|_| SqlError::Closed)?
+    }
+}
+
+#[async_trait]
+impl AgentStore for SqliteStore {
+    async fn claim(&self, agent: &AgentId, request: ClaimRequest) -> Result<ClaimAnswer, StoreError> {
+        self.ask(|reply| Command::Claim(agent.clone(), request, reply)).await
+    }
+
+    async fn inventory(&self, agent: &AgentId, report: InventoryReport) -> Result<(), StoreError> {
+        self.ask(|reply| Command::Inventory(agent.clone(), report, reply)).await
+    }
+}
+
+#[async_trait]
+impl TaskStore for SqliteStore {
+    async fn submit(&self, submission: Submission) -> Result<Submitted, StoreError> {
+        self.ask(|reply| Command::Submit(submission, reply)).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Task, StoreError> {
+        self.readers.task(id).await
+    }
+
+    async fn tasks(&self, filter: TaskFilter, page: PageRequest) -> Result<Page<Task>, StoreError> {
+        check_limit(page.limit)?;
+        self.readers.tasks(&filter, &page).await
+    }
+
+    async fn history(&self, id: TaskId) -> Result<TaskHistory, StoreError> {
+        self.readers.history(id).await
+    }
+
+    async fn cancel(&self, id: TaskId, by: &str) -> Result<Task, StoreError> {
+        self.ask(|reply| Command::Cancel(id, by.to_owned(), reply)).await
+    }
+
+    async fn retry(&self, id: TaskId, by: &str) -> Result<Task, StoreError> {
+        self.ask(|reply| Command::Retry(id, by.to_owned(), reply)).await
+    }
+
+    async fn record(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
+        self.readers.record(key).await
+    }
+
+    async fn records(&self, kind: RecordKind, prefix: &str, page: PageRequest) -> Result<Page<Record>, StoreError> {
+        check_limit(page.limit)?;
+        self.readers.records(kind, prefix, &page).await
+    }
+
+    async fn events(&self, after: Seq, filter: EventFilter, limit: usize) -> Result<(Vec<Event>, Seq), StoreError> {
+        check_events(limit)?;
+        self.readers.events(after, &filter, limit).await
+    }
+
+    fn head(&self) -> watch::Receiver<Seq> {
+        self.head.clone()
+    }
+
+    async fn hosts(&self) -> Result<Vec<Host>, StoreError> {
+        self.readers.hosts().await
+    }
+
+    async fn stats(&self) -> Result<TaskStats, StoreError> {
+        self.ask(Command::Stats).await
+    }
+
+    async fn sweep(&self) -> Result<usize, StoreError> {
+        self.ask(Command::Sweep).await
+    }
+}
