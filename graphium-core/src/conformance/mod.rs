@@ -1,1 +1,3 @@
-//! Stub.
+//! Suites that prove a store or a runtime of your own.
+
+pub mod deployer;

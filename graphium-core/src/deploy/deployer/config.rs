@@ -73,10 +73,18 @@ impl EngineDeployer {
             .unwrap_or_else(|| self.owner.instance_name(request.stack.as_ref(), &request.spec.name, request.slot, None))
     }
 
-    /// What it is called while its predecessor has the wanted name.
+    /// What it is called until it is proven, when it has a predecessor.
     pub(super) fn name_beside(&self, request: &DeployRequest) -> String {
         let beside = Some(request.generation);
         self.owner.instance_name(request.stack.as_ref(), &request.spec.name, request.slot, beside)
+    }
+
+    /// Whether a container of ours was once observed good, or replaced none: only then has it its own name.
+    pub(super) fn is_proven(&self, container: &RuntimeContainer) -> bool {
+        let beside = self.labels_of(container).map(|InstanceLabels { stack, container, slot, generation, .. }| {
+            self.owner.instance_name(stack.as_ref(), &container, slot, Some(generation))
+        });
+        beside.is_none_or(|beside| container.name != beside)
     }
 
     /// The container that a request asks for.

@@ -46,7 +46,7 @@ impl EngineDeployer {
         let mounts = self.ensure_mounts(stack, &spec.mounts, context).await?;
 
         let hash = spec_hash(spec, request.network.as_ref());
-        let mut contents = SlotContents::of(found, &hash, &fetched.image.id);
+        let mut contents = SlotContents::of(found, &hash, &fetched.image.id, |container| self.is_proven(container));
         let adopted = self.adopt(request, &mut contents, context).await?;
         for leftover in &contents.leftovers {
             self.runtime.remove(&leftover.id, true, false).await.map_err(|e| e.in_step("remove"))?;
@@ -54,7 +54,7 @@ impl EngineDeployer {
         let candidate = match adopted {
             Some(candidate) => candidate,
             None => {
-                let name = self.free_name(request, contents.predecessor.as_ref());
+                let name = self.free_name(request, contents.predecessor.as_ref()).await?;
                 let config = self.container_config(request, name, &hash, mounts, network, context);
                 self.make(config, contents.predecessor.is_some(), context).await?
             }
@@ -103,7 +103,7 @@ impl EngineDeployer {
             id: same.id.clone(),
             name: same.name.clone(),
             state: seen.container.state,
-            unproven: by_this_task || contents.predecessor.is_some(),
+            unproven: by_this_task || !self.is_proven(same),
             action: match (seen.container.state, changed) {
                 (InstanceState::Running, false) => "unchanged",
                 (InstanceState::Running, true) => "updated",
@@ -112,14 +112,21 @@ impl EngineDeployer {
         }))
     }
 
-    /// The wanted name, or another while the predecessor has it.
-    fn free_name(&self, request: &DeployRequest, predecessor: Option<&RuntimeContainer>) -> String {
-        let wanted = self.wanted_name(request);
-        if predecessor.is_some_and(|predecessor| predecessor.name == wanted) {
-            self.name_beside(request)
-        } else {
-            wanted
+    /// The wanted name; beside a predecessor another one until it is good, which marks it as not proven.
+    async fn free_name(
+        &self,
+        request: &DeployRequest,
+        predecessor: Option<&RuntimeContainer>,
+    ) -> Result<String, DeployError> {
+        let (wanted, beside) = (self.wanted_name(request), self.name_beside(request));
+        let Some(predecessor) = predecessor else {
+            return Ok(wanted);
+        };
+        if predecessor.name != wanted && self.runtime.inspect(&wanted).await?.is_some() {
+            let taken = DeployError::new(DeployErrorKind::NameConflict, format!("the name {wanted} is taken"));
+            return Err(self.explain_name(&wanted, taken).await);
         }
+        Ok(if predecessor.name == beside { wanted } else { beside })
     }
 
     async fn make(
@@ -207,29 +214,27 @@ impl EngineDeployer {
         }
     }
 
-    /// After a failure: as it was before, as far as that goes. What was done is added to the failure.
+    /// After a failure: as it was before, as far as that goes. What was done is added to the failure. Until the
+    /// predecessor runs again the candidate stays, so that whoever repeats this after a crash knows why it does not.
     async fn undo(&self, mut error: DeployError, candidate: &Candidate, contents: &SlotContents) -> DeployError {
-        if candidate.unproven {
-            error = match self.runtime.remove(&candidate.id, true, false).await {
-                Ok(()) => error.noting(format!("container {} was removed again", candidate.name)),
-                Err(left) => error.noting(format!("container {} could not be removed: {left}", candidate.name)),
+        if let Some(predecessor) = contents.predecessor.as_ref().filter(|_| contents.predecessor_served()) {
+            let revived = match self.runtime.stop(&candidate.id, Some(0)).await {
+                Ok(()) => self.start_or_explain(&predecessor.id, &[]).await,
+                Err(still) => Err(still),
+            };
+            error = match revived {
+                Ok(()) => error.noting(format!("its predecessor {} was started again", predecessor.name)),
+                Err(lost) => {
+                    error.noting(format!("its predecessor {} could not be started again: {lost}", predecessor.name))
+                }
             };
         }
-        let Some(predecessor) = &contents.predecessor else {
-            return error;
-        };
-        // One that was stopped on purpose stays so; one that an attempt stopped and could not undo does not.
-        let served = predecessor.state == InstanceState::Running
-            || predecessor.state == InstanceState::Restarting
-            || contents.same.is_some();
-        if !served {
+        if !candidate.unproven {
             return error;
         }
-        match self.start_or_explain(&predecessor.id, &[]).await {
-            Ok(()) => error.noting(format!("its predecessor {} was started again", predecessor.name)),
-            Err(lost) => {
-                error.noting(format!("its predecessor {} could not be started again: {lost}", predecessor.name))
-            }
+        match self.runtime.remove(&candidate.id, true, false).await {
+            Ok(()) => error.noting(format!("container {} was removed again", candidate.name)),
+            Err(left) => error.noting(format!("container {} could not be removed: {left}", candidate.name)),
         }
     }
 }
