@@ -32,6 +32,21 @@ pub enum StoreErrorKind {
 }
 
 impl StoreErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::NotFound,
+        Self::Conflict,
+        Self::Superseded,
+        Self::SessionEnded,
+        Self::AgentInUse,
+        Self::Invalid,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::Unavailable,
+        Self::Corrupt,
+        Self::Internal,
+    ];
+
     /// The kind as a stable code.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
