@@ -1,0 +1,189 @@
+//! From an error to the problem that a caller reads. The last step before the wire, and the only one that knows
+//! HTTP statuses. What is internal is logged under an id and never sent.
+
+use std::error::Error;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use graphium_core::control::{ControlError, ControlErrorKind};
+use graphium_core::store::{StoreError, StoreErrorKind};
+use uuid::Uuid;
+
+use super::limits::RETRY_AFTER;
+use crate::wire::{InvalidBody, PROBLEM_MEDIA_TYPE, Problem, ProblemCode, ProblemField};
+
+/// The code of each kind of store error.
+#[must_use]
+pub fn code_of(kind: StoreErrorKind) -> ProblemCode {
+    match kind {
+        StoreErrorKind::NotFound => ProblemCode::NotFound,
+        StoreErrorKind::Conflict => ProblemCode::Conflict,
+        StoreErrorKind::Superseded => ProblemCode::Superseded,
+        StoreErrorKind::SessionEnded => ProblemCode::SessionEnded,
+        StoreErrorKind::AgentInUse => ProblemCode::AgentInUse,
+        StoreErrorKind::Invalid => ProblemCode::Invalid,
+        StoreErrorKind::Unauthorized => ProblemCode::Unauthorized,
+        StoreErrorKind::Forbidden => ProblemCode::Forbidden,
+        StoreErrorKind::Unavailable => ProblemCode::Unavailable,
+        StoreErrorKind::Corrupt => ProblemCode::Corrupt,
+        StoreErrorKind::Internal | _ => ProblemCode::Internal,
+    }
+}
+
+/// The code of each kind of error of the control plane.
+#[must_use]
+pub fn code_of_control(kind: ControlErrorKind) -> ProblemCode {
+    match kind {
+        ControlErrorKind::InvalidDefinition => ProblemCode::InvalidDefinition,
+        ControlErrorKind::PlacementRefused => ProblemCode::PlacementRefused,
+        ControlErrorKind::PlanChanged => ProblemCode::PlanChanged,
+        ControlErrorKind::NotFound => ProblemCode::NotFound,
+        ControlErrorKind::Store(kind) => code_of(kind),
+        _ => ProblemCode::Internal,
+    }
+}
+
+/// An error on its way to the caller.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    code: ProblemCode,
+    detail: String,
+    errors: Vec<ProblemField>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl ApiError {
+    pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), source: None }
+    }
+
+    pub(crate) fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
+        let (path, message) = (path.into(), message.into());
+        let detail = if path.is_empty() { message.clone() } else { format!("{path}: {message}") };
+        Self::new(ProblemCode::Invalid, detail).with_fields(vec![ProblemField::new(path, message)])
+    }
+
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(ProblemCode::Unauthorized, detail)
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(ProblemCode::Forbidden, detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(ProblemCode::NotFound, detail)
+    }
+
+    pub(crate) fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..Self::new(ProblemCode::Internal, "a fault in the server") }
+    }
+
+    pub(crate) fn with_fields(mut self, errors: Vec<ProblemField>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    pub(crate) fn code(&self) -> ProblemCode {
+        self.code
+    }
+
+    /// The whole chain, for the log.
+    fn chain(&self) -> String {
+        let mut text = self.detail.clone();
+        let mut next: Option<&(dyn Error + 'static)> = self.source.as_deref().map(|source| source as _);
+        while let Some(error) = next {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            next = error.source();
+        }
+        text
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self { detail: error.to_string(), code: code_of(error.kind()), errors: Vec::new(), source: Some(error.into()) }
+    }
+}
+
+impl From<ControlError> for ApiError {
+    fn from(error: ControlError) -> Self {
+        Self {
+            code: code_of_control(error.kind()),
+            detail: error.to_string(),
+            errors: error.problems().iter().map(ProblemField::from).collect(),
+            source: Some(error.into()),
+        }
+    }
+}
+
+impl From<InvalidBody> for ApiError {
+    fn from(error: InvalidBody) -> Self {
+        Self::invalid(error.field, error.rule)
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(ProblemCode::Invalid, rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(ProblemCode::Invalid, rejection.body_text())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut problem = if self.code.status().is_server_error() && self.code != ProblemCode::Unavailable {
+            let id = Uuid::new_v4();
+            tracing::error!(error_id = %id, error = %self.chain(), "a call ended in a fault");
+            Problem::new(self.code, format!("a fault in the server; its log says more under error id {id}"))
+        } else {
+            if self.source.is_some() {
+                tracing::debug!(code = self.code.as_str(), error = %self.chain(), "a call was refused");
+            }
+            Problem::new(self.code, self.detail)
+        };
+        problem.errors = self.errors;
+        let mut response = (self.code.status(), Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_MEDIA_TYPE));
+        if let Some(after) = retry_after(self.code) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs()));
+        }
+        if self.code == ProblemCode::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+fn retry_after(code: ProblemCode) -> Option<Duration> {
+    matches!(code, ProblemCode::Unavailable | ProblemCode::TooManyRequests).then_some(RETRY_AFTER)
+}
+
+/// Answers what no route answers.
+pub(crate) async fn unknown_route(request: Request) -> ApiError {
+    ApiError::not_found(format!("there is no {} {}", request.method(), request.uri().path()))
+}
+
+/// Answers a known path with a method that it does not have.
+pub(crate) async fn unknown_method(request: Request) -> ApiError {
+    let detail = format!("{} has no {}", request.uri().path(), request.method());
+    ApiError::new(ProblemCode::MethodNotAllowed, detail)
+}
+
+/// Answers for a handler that panicked.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that the layer asks for")]
+pub(crate) fn after_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    ApiError::internal(format!("a handler panicked: {}", text.unwrap_or("without a message"))).into_response()
+}

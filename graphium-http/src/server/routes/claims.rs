@@ -1,0 +1,39 @@
+//! The agent's one loop call.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use graphium_core::id::AgentId;
+use graphium_core::store::ClaimRequest;
+
+use super::Answer;
+use crate::server::body::{At, Body};
+use crate::server::caller::Caller;
+use crate::server::problem::ApiError;
+use crate::server::state::AppState;
+use crate::wire::{ClaimCall, ClaimReply, Problem};
+
+/// Renews the agent's session, takes its reports, and answers with work and orders; waits for some when there is none.
+#[utoipa::path(
+    post, path = "/agents/{id}/claims", tag = "agents", params(("id" = String, Path)), request_body = ClaimCall,
+    responses((status = 200, body = ClaimReply), (status = "default", body = Problem))
+)]
+pub(super) async fn claim(
+    State(state): State<AppState>,
+    caller: Caller,
+    At(id): At<AgentId>,
+    Body(call): Body<ClaimCall>,
+) -> Answer<ClaimReply> {
+    caller.require_agent(&id)?;
+    let request = ClaimRequest::from(call);
+    request.validate(&id).map_err(|message| ApiError::invalid("", message))?;
+    let _permit = if request.wait.is_zero() { None } else { Some(state.polls.admit(&id)?) };
+    let at_once = ClaimRequest { wait: Duration::ZERO, ..request.clone() };
+    let answer = tokio::select! {
+        answer = state.store.claim(&id, request) => answer?,
+        // The same call without the wait: what it reported is answered again, and nothing is lost with the cut.
+        () = state.stopping.cancelled() => state.store.claim(&id, at_once).await?,
+    };
+    Ok(Json(answer.into()))
+}

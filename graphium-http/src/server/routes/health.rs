@@ -1,0 +1,42 @@
+//! Whether the server lives and takes work, and a page for whoever opens it in a browser.
+
+use axum::Json;
+use axum::extract::State;
+use graphium_core::store::{RecordKey, RecordKind};
+
+use super::Answer;
+use crate::server::problem::ApiError;
+use crate::server::state::AppState;
+use crate::wire::{Problem, ProblemCode, Readiness};
+
+/// Whether the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "server", security(()), responses((status = 200, body = str)))]
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the store answers and the server takes work.
+#[utoipa::path(get, path = "/readyz", tag = "server", security(()), responses(
+    (status = 200, body = Readiness), (status = 503, body = Problem)
+))]
+pub(super) async fn readyz(State(state): State<AppState>) -> Answer<Readiness> {
+    if state.stopping.is_cancelled() {
+        return Err(ApiError::new(ProblemCode::Unavailable, "the server is stopping"));
+    }
+    let key = RecordKey::new(RecordKind::Installation, "installation");
+    state.store.record(&key).await.map_err(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the store does not answer");
+        ApiError::new(ProblemCode::Unavailable, "the store does not answer")
+    })?;
+    Ok(Json(Readiness { ready: true }))
+}
+
+/// A page for people.
+pub(super) async fn index(State(state): State<AppState>) -> String {
+    format!(
+        "Graphium {}\ninstallation {}\n\nAPI      /api/v1 (described in /openapi.json)\nevents   /api/v1/events, /api/v1/ws\n\
+         health   /healthz, /readyz\n",
+        env!("CARGO_PKG_VERSION"),
+        state.access.installation()
+    )
+}

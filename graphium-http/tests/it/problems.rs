@@ -1,0 +1,107 @@
+//! Errors as problems.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use graphium_core::store::StoreErrorKind;
+use graphium_http::client::kind_of;
+use graphium_http::server::code_of;
+use graphium_http::server::limits::MAX_BODY_BYTES;
+use graphium_http::wire::Problem;
+use serde_json::{Value, json};
+
+use crate::harness::Ground;
+
+#[test]
+fn every_kind_of_store_error_comes_out_of_the_client_as_it_went_into_the_server() {
+    for kind in StoreErrorKind::ALL {
+        let problem = Problem::new(code_of(kind), "x");
+        let read: Problem = serde_json::from_str(&serde_json::to_string(&problem).unwrap()).unwrap();
+        assert_eq!(kind_of(&read), kind);
+    }
+}
+
+#[tokio::test]
+async fn what_no_route_answers_is_a_problem_too() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let (status, body) = service.call("GET", "/api/v1/nonsense", "", Value::Null).await;
+    assert_eq!((status, body["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
+    let (status, body) = service.call("GET", "/nonsense", "", Value::Null).await;
+    assert_eq!((status, body["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
+    let (status, body) = service.call("PATCH", "/api/v1/tasks", "", Value::Null).await;
+    assert_eq!((status, body["code"].as_str()), (StatusCode::METHOD_NOT_ALLOWED, Some("method_not_allowed")));
+}
+
+#[tokio::test]
+async fn a_body_over_its_limit_is_refused_and_one_at_it_is_read() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let send = |bytes: usize| {
+        let (service, token) = (service.clone(), ground.admin_token());
+        async move {
+            let request = Request::post("/api/v1/tasks")
+                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::AUTHORIZATION, format!("Bearer {token}"));
+            service.raw(request.body(Body::from(" ".repeat(bytes - 2) + "{}")).unwrap()).await
+        }
+    };
+    let (status, body) = send(MAX_BODY_BYTES).await;
+    assert_eq!((status, body["code"].as_str()), (StatusCode::BAD_REQUEST, Some("invalid")));
+    let (status, body) = send(MAX_BODY_BYTES + 1).await;
+    assert_eq!((status, body["code"].as_str()), (StatusCode::PAYLOAD_TOO_LARGE, Some("payload_too_large")));
+}
+
+#[tokio::test]
+async fn a_page_over_its_limit_is_refused_with_the_limit() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let admin = ground.admin_token();
+    for path in ["/api/v1/tasks", "/api/v1/agents", "/api/v1/instances", "/api/v1/tokens", "/api/v1/agents/vm1/tasks"] {
+        let (status, _) = service.call("GET", &format!("{path}?limit=1000"), &admin, Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        for limit in ["1001", "0"] {
+            let (status, body) = service.call("GET", &format!("{path}?limit={limit}"), &admin, Value::Null).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+            assert_eq!(body["errors"][0]["path"], "limit", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fault_in_a_body_is_named_with_its_path() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let admin = ground.admin_token();
+    let tasks = json!([
+        { "taskType": "custom", "agentId": "vm1" },
+        { "taskType": "stop", "agentId": "vm1", "payload": { "containerName": "web", "tiemout": 3 } }
+    ]);
+    let (status, body) = service.call("POST", "/api/v1/tasks", &admin, tasks).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(body["errors"][0]["path"], "[1].payload");
+    assert!(body["errors"][0]["message"].as_str().unwrap().contains("tiemout"), "{body}");
+
+    let (_, body) = service.call("POST", "/api/v1/tasks", &admin, json!({ "taskType": "x", "agentId": "a/b" })).await;
+    assert_eq!(body["errors"][0]["path"], "agentId");
+    let (_, list) = service.call("GET", "/api/v1/tasks", &admin, Value::Null).await;
+    assert_eq!(list["items"], json!([]), "all or nothing");
+}
+
+#[tokio::test]
+async fn text_that_is_not_json_and_json_that_is_not_declared_are_refused() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let send = |media_type: &'static str, text: &'static str| {
+        let (service, token) = (service.clone(), ground.admin_token());
+        async move {
+            let request = Request::post("/api/v1/tokens")
+                .header(header::CONTENT_TYPE, media_type)
+                .header(header::AUTHORIZATION, format!("Bearer {token}"));
+            service.raw(request.body(Body::from(text)).unwrap()).await
+        }
+    };
+    assert_eq!(send("application/json", "{").await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(send("application/json", "{} {}").await.0, StatusCode::BAD_REQUEST);
+    let (status, body) = send("text/plain", "{}").await;
+    assert_eq!((status, body["code"].as_str()), (StatusCode::UNSUPPORTED_MEDIA_TYPE, Some("unsupported_media_type")));
+}
