@@ -20,12 +20,24 @@ use crate::task::{NewTask, Task};
 
 /// How often every stack is looked at, whatever the events say: wake-ups are hints.
 const SCAN_INTERVAL: Duration = Duration::from_secs(5);
+/// How soon a deployment that is done, and waits to be observed, is looked at again: a host that sees what it saw
+/// before makes no event.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often leases and deadlines are looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// How long events gather before they are acted on, so that a burst costs one look.
 const GATHER: Duration = Duration::from_millis(5);
 /// The actor in the log.
 const ACTOR: &str = "server";
+
+/// What a deployment waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// For an event, if for anything.
+    Event,
+    /// For its hosts to have looked.
+    Look,
+}
 
 impl Control {
     /// Sweeps leases and deadlines and drives rollouts until `shutdown`. Stopping it loses nothing: what it
@@ -55,28 +67,38 @@ impl Control {
         let mut seen = *head.borrow_and_update();
         let mut scan = tokio::time::interval(SCAN_INTERVAL);
         scan.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut unobserved = BTreeSet::new();
         loop {
             let full = tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN), if !unobserved.is_empty() => false,
                 _ = scan.tick() => true,
                 changed = head.changed() => changed.is_err(),
                 () = self.wake.notified() => false,
             };
             tokio::time::sleep(GATHER).await;
             head.borrow_and_update();
-            if let Err(error) = self.drive_touched(&mut seen, full).await {
+            if let Err(error) = self.drive_touched(&mut seen, full, &mut unobserved).await {
                 tracing::warn!(%error, "driving rollouts did not get through: it is tried again");
             }
         }
     }
 
-    /// Drives the stacks that new events speak of, or all of them.
-    async fn drive_touched(&self, seen: &mut Seq, full: bool) -> Result<(), ControlError> {
+    /// Drives the stacks that new events speak of and those that wait to be observed, or all of them.
+    async fn drive_touched(
+        &self,
+        seen: &mut Seq,
+        full: bool,
+        unobserved: &mut BTreeSet<StackName>,
+    ) -> Result<(), ControlError> {
         let mut touched = self.stacks_in_events(seen).await?;
+        touched.append(unobserved);
         if full {
             touched.extend(self.every_stack().await?);
         }
         for stack in touched {
-            self.drive(&stack).await?;
+            if self.advance(&stack).await? == Waits::Look {
+                unobserved.insert(stack);
+            }
         }
         Ok(())
     }
@@ -114,26 +136,31 @@ impl Control {
     /// # Errors
     /// Those of the store.
     pub async fn drive(&self, stack: &StackName) -> Result<(), ControlError> {
+        self.advance(stack).await.map(drop)
+    }
+
+    async fn advance(&self, stack: &StackName) -> Result<Waits, ControlError> {
         loop {
-            let Some(known) = record::read_stack(&*self.store, stack).await? else { return Ok(()) };
+            let Some(known) = record::read_stack(&*self.store, stack).await? else { return Ok(Waits::Event) };
             let generation = known.value.generation;
             let Some(deployment) = record::read_deployment(&*self.store, stack, generation).await? else {
-                return Ok(());
+                return Ok(Waits::Event);
             };
             if deployment.value.status.is_settled() {
-                return Ok(());
+                return Ok(Waits::Event);
             }
             let results = self.results(&deployment.value).await?;
             let next = plan::next(&deployment.value, &results);
+            let waits = if next.finish.is_some() { Waits::Look } else { Waits::Event };
             let submission = match self.decide(known, deployment, next).await? {
                 Some(submission) => submission,
-                None => return Ok(()),
+                None => return Ok(waits),
             };
             match self.store.submit(submission).await {
                 Ok(_) => {}
                 Err(error) => {
                     let error = ControlError::from(error);
-                    return if super::apply::is_collision(&error) { Ok(()) } else { Err(error) };
+                    return if super::apply::is_collision(&error) { Ok(Waits::Event) } else { Err(error) };
                 }
             }
         }

@@ -14,6 +14,8 @@ use crate::stack::{
 use crate::store::{ClaimRequest, InventoryReport, MemoryStore, Report, ReportedStatus, StoreSettings};
 use crate::task::{DeletePayload, DeployPayload, Failure, FailureCode, LifecyclePayload, Outcome, Task, TaskType};
 use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// A host that does its tasks on a list instead of an engine.
 struct FakeHost {
@@ -232,6 +234,40 @@ async fn a_deployment_is_not_complete_before_its_hosts_have_looked() {
     vm1.look(&scene).await;
     scene.control.drive(&shop()).await.unwrap();
     assert_eq!(scene.status().await, StackStatus::Running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_shows_nothing_new_completes_a_deployment_at_once() {
+    let (scene, [mut vm1]) = Scene::with_hosts(["vm1"]).await;
+    let shutdown = CancellationToken::new();
+    let mut running = JoinSet::new();
+    running.spawn(scene.control.clone().run(shutdown.clone()));
+    let mut spec = stack();
+    spec.containers.truncate(1);
+    scene.apply(&spec).await;
+    let until = async |wanted: &dyn Fn(&Task) -> bool, host: &mut FakeHost| loop {
+        if let Some(task) = host.claim(&scene).await.into_iter().find(wanted) {
+            return task;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    let prefetch = until(&|task| task.spec.task_type == TaskType::Prefetch, &mut vm1).await;
+    vm1.report(&scene, &prefetch, ReportedStatus::Completed(Outcome::default())).await;
+    let deploy = until(&|task| task.spec.task_type == TaskType::Deploy, &mut vm1).await;
+
+    // The host sees the instance before the task is reported, so that looking once more makes no event.
+    vm1.perform(&deploy);
+    vm1.look(&scene).await;
+    vm1.report(&scene, &deploy, ReportedStatus::Completed(Outcome::default())).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let looked = tokio::time::Instant::now();
+    vm1.look(&scene).await;
+    while scene.status().await != StackStatus::Running {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(looked.elapsed() < Duration::from_millis(500), "{:?}", looked.elapsed());
+    shutdown.cancel();
+    running.join_all().await;
 }
 
 #[tokio::test]
