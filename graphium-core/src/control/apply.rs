@@ -115,7 +115,8 @@ impl Control {
         if !refused.is_empty() {
             return Err(refusal(spec, &refused));
         }
-        let mut plan = plan::deploy(spec, &placed, &observed);
+        let in_force = self.in_force(before.as_ref()).await?;
+        let mut plan = plan::deploy(spec, &placed, &observed, &in_force.iter().collect::<Vec<_>>());
         world.make_sure(&mut plan.steps);
         let generation = next_generation(before.as_ref());
         let warnings = warnings.into_iter().chain(plan.warnings).collect();
@@ -123,6 +124,18 @@ impl Control {
         let stack = spec.name.clone();
         let plan = StackPlan { stack, plan_hash, generation, steps: plan.steps, placements: placed, warnings };
         Ok((plan, before, world))
+    }
+
+    /// The definitions that instances may have been made from: the latest one that was observed good, and the latest
+    /// that was tried.
+    async fn in_force(&self, before: Option<&Versioned<Stack>>) -> Result<Vec<StackSpec>, ControlError> {
+        let Some(before) = before else { return Ok(Vec::new()) };
+        let mut specs = vec![before.value.spec.clone()];
+        if let Some(generation) = before.value.last_good {
+            let good = record::read_deployment(&*self.store, &before.value.spec.name, generation).await?;
+            specs.extend(good.map(|deployment| deployment.value.spec));
+        }
+        Ok(specs)
     }
 
     fn decide_deploy(

@@ -143,6 +143,7 @@ pub(super) fn leaves_instance(step: &Step) -> bool {
     match step.action {
         StepAction::Create
         | StepAction::Replace
+        | StepAction::Update
         | StepAction::Keep
         | StepAction::Stop
         | StepAction::Start

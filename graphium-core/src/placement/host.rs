@@ -1,10 +1,9 @@
 //! A host as placement sees it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use crate::id::{AgentId, ContainerName, Slot, StackName};
-use crate::stack::{Capacity, ContainerSpec, HostState, Instance, PortSpec, Protocol};
+use crate::stack::{Capacity, ContainerSpec, HostState, Instance, PortSpec, PublishedPort};
 
 /// A host, and what of it matters to one stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,12 +29,8 @@ pub struct HostView {
 /// A host port that somebody else holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldPort {
-    /// The address on the host.
-    pub host_ip: String,
-    /// The port on the host.
-    pub host_port: u16,
-    /// The protocol.
-    pub protocol: Protocol,
+    /// The port as it is published.
+    pub port: PublishedPort,
     /// Who holds it.
     pub holder: String,
 }
@@ -73,7 +68,7 @@ impl HostView {
     /// The first port of a container that somebody else holds here.
     pub(super) fn conflict<'s>(&self, container: &'s ContainerSpec) -> Option<(&'s PortSpec, &HeldPort)> {
         container.ports.iter().find_map(|port| {
-            let holder = self.held_ports.iter().find(|held| held.clashes_with(port))?;
+            let holder = self.held_ports.iter().find(|held| held.port.clashes_with(port))?;
             Some((port, holder))
         })
     }
@@ -85,18 +80,6 @@ impl HeldPort {
             Some(stack) => format!("container {} of stack {stack}", instance.container),
             None => format!("container {}", instance.name),
         };
-        instance.ports.iter().map(move |port| Self {
-            host_ip: port.host_ip.clone(),
-            host_port: port.host_port,
-            protocol: port.protocol,
-            holder: holder.clone(),
-        })
-    }
-
-    /// Whether a wanted port cannot be published beside this one. An address that cannot be read counts as all.
-    fn clashes_with(&self, wanted: &PortSpec) -> bool {
-        let host_ip: Option<IpAddr> = self.host_ip.parse().ok();
-        let port = PortSpec { host_port: Some(self.host_port), protocol: self.protocol, host_ip, container_port: 0 };
-        port.clashes_with(wanted)
+        instance.ports.iter().map(move |port| Self { port: port.clone(), holder: holder.clone() })
     }
 }

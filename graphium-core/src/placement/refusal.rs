@@ -87,7 +87,7 @@ pub(super) fn cordon(host: &HostView) -> Option<String> {
 /// Why a wanted port is not free on a host.
 pub(super) fn held_port(container: &ContainerSpec, host: &HostView) -> Option<String> {
     let (port, held) = host.conflict(container)?;
-    Some(format!("has host port {}/{} held by {}", held.host_port, port.protocol, held.holder))
+    Some(format!("has host port {}/{} held by {}", held.port.host_port, port.protocol, held.holder))
 }
 
 fn requirement(container: &ContainerSpec, host: &HostView) -> Option<String> {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::id::StackName;
-use crate::stack::{Capacity, ContainerSpec, PlacementStrategy, PortSpec, Protocol};
+use crate::stack::{Capacity, ContainerSpec, PlacementStrategy, PortSpec, Protocol, PublishedPort};
 
 fn id(name: &str) -> AgentId {
     AgentId::new(name).unwrap()
@@ -29,6 +29,11 @@ fn on(name: &str, host: &str) -> ContainerSpec {
 
 fn port(number: u16) -> PortSpec {
     PortSpec { container_port: 80, host_port: Some(number), protocol: Protocol::Tcp, host_ip: None }
+}
+
+fn held(host_ip: &str, host_port: u16, holder: &str) -> HeldPort {
+    let port = PublishedPort { container_port: 80, host_port, protocol: Protocol::Tcp, host_ip: host_ip.into() };
+    HeldPort { port, holder: holder.into() }
 }
 
 fn stack(strategy: PlacementStrategy, containers: impl IntoIterator<Item = ContainerSpec>) -> StackSpec {
@@ -89,13 +94,8 @@ fn manual_without_a_host_is_refused() {
 
 #[test]
 fn a_held_port_is_refused_with_its_holder() {
-    let held = HeldPort {
-        host_ip: "0.0.0.0".into(),
-        host_port: 8080,
-        protocol: Protocol::Tcp,
-        holder: "container web of stack other".into(),
-    };
-    let hosts = [with("vm1", |host| host.held_ports = vec![held])];
+    let taken = held("0.0.0.0", 8080, "container web of stack other");
+    let hosts = [with("vm1", |host| host.held_ports = vec![taken])];
     let mut web = on("web", "vm1");
     web.ports = vec![port(8080)];
     let expected = "web/0 cannot be on host vm1: it has host port 8080/tcp held by container web of stack other";
@@ -240,8 +240,8 @@ fn together_takes_a_host_that_fits_all_of_it() {
     let mut web = container("web");
     web.ports = vec![port(80)];
     let spec = stack(PlacementStrategy::Together, [container("db"), web]);
-    let held = HeldPort { host_ip: "::".into(), host_port: 80, protocol: Protocol::Tcp, holder: "container x".into() };
-    let busy = with("vm1", |host| host.held_ports = vec![held]);
+    let taken = held("::", 80, "container x");
+    let busy = with("vm1", |host| host.held_ports = vec![taken]);
     assert_eq!(placed(&spec, &[busy.clone(), with("vm2", |host| host.instances = 3)]), ["db/0 vm2", "web/0 vm2"]);
     let refused = refusals(&spec, &[busy]);
     let expected = "no host for db/0: vm1 has host port 80/tcp held by container x, which web would need";
@@ -270,7 +270,7 @@ fn a_view_of_a_host_tells_the_stack_from_others() {
         state: crate::stack::InstanceState::Running,
         health: crate::stack::Health::None,
         restart_count: 0,
-        ports: vec![crate::stack::PublishedPort {
+        ports: vec![PublishedPort {
             container_port: 80,
             host_port: number,
             protocol: Protocol::Tcp,
@@ -282,7 +282,10 @@ fn a_view_of_a_host_tells_the_stack_from_others() {
     let view = HostView::of(id("vm1"), HostState::Ready, zero, &instances, &StackName::new("shop").unwrap());
     assert_eq!(view.own.len(), 1);
     assert_eq!(view.held_ports.len(), 1);
-    assert_eq!((view.held_ports[0].host_port, view.held_ports[0].holder.as_str()), (2, "container web of stack other"));
+    assert_eq!(
+        (view.held_ports[0].port.host_port, view.held_ports[0].holder.as_str()),
+        (2, "container web of stack other")
+    );
     assert_eq!((view.instances, view.capacity), (2, None));
 }
 
@@ -292,18 +295,13 @@ fn any_host(number: usize) -> impl Strategy<Value = HostView> {
     let own = proptest::collection::vec((0..4_usize, 0..3_u32), 0..3);
     (state, proptest::bool::weighted(0.2), 0..6_usize, own, proptest::bool::ANY).prop_map(
         move |(state, cordoned, instances, own, busy)| {
-            let held = HeldPort {
-                host_ip: "0.0.0.0".into(),
-                host_port: 8000,
-                protocol: Protocol::Tcp,
-                holder: "container x".into(),
-            };
+            let taken = held("0.0.0.0", 8000, "container x");
             with(&format!("vm{number}"), |host| {
                 host.state = state;
                 host.cordoned = cordoned;
                 host.instances = instances;
                 host.own = own.iter().map(|(n, s)| (ContainerName::new(format!("c{n}")).unwrap(), Slot(*s))).collect();
-                host.held_ports = if busy { vec![held] } else { Vec::new() };
+                host.held_ports = if busy { vec![taken] } else { Vec::new() };
             })
         },
     )

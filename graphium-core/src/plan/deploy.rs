@@ -2,64 +2,93 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::difference::{self, Differences};
 use super::{Plan, order};
 use crate::id::{AgentId, ContainerName, Slot};
 use crate::placement::Placement;
 use crate::stack::{
-    ContainerSpec, Health, Instance, InstanceState, PortSpec, PullPolicy, StackSpec, Step, StepAction, spec_hash,
+    ContainerSpec, DependencyCondition, Health, Instance, InstanceState, MountSource, PullPolicy, StackSpec, Step,
+    StepAction, spec_hash,
 };
 
 /// Plans the way from what was observed of a stack to what is wanted.
 ///
 /// Every image is brought to its host before anything is changed anywhere. Then each container follows those
 /// that it depends on, across hosts. What is no longer wanted goes when the rest is good, or first where
-/// it holds a host port that is wanted. An instance that is as wanted is kept and never touched.
+/// it holds a host port or a name that is wanted. An instance that is as wanted is kept and never touched.
+///
+/// `previous` are the definitions that may be in force: the last one that was observed good, and whatever was tried
+/// since. They give each step its reason field by field, and they show what a host does not report: limits
+/// and restart policies that have changed.
 #[must_use]
-pub fn deploy(wanted: &StackSpec, placements: &[Placement], observed: &[(AgentId, Vec<Instance>)]) -> Plan {
-    let mut planner = Planner::new(wanted, placements, observed);
+pub fn deploy(
+    wanted: &StackSpec,
+    placements: &[Placement],
+    observed: &[(AgentId, Vec<Instance>)],
+    previous: &[&StackSpec],
+) -> Plan {
+    let mut planner = Planner::new(wanted, placements, observed, previous);
     planner.prefetch();
     planner.remove_what_is_in_the_way();
     for name in order::by_dependency(wanted) {
         planner.bring_up(&name);
     }
     planner.remove_the_rest();
+    planner.announce();
     planner.plan
 }
 
 type Place = (AgentId, ContainerName, Slot);
 
+/// What becomes of a wanted instance, and why.
+#[derive(Debug, Clone)]
+struct Change {
+    action: StepAction,
+    reason: String,
+}
+
+impl Change {
+    fn new(action: StepAction, reason: impl Into<String>) -> Self {
+        Self { action, reason: reason.into() }
+    }
+}
+
 struct Planner<'a> {
     wanted: &'a StackSpec,
-    /// What becomes of each wanted instance, and why.
-    changes: BTreeMap<Place, (StepAction, String)>,
-    /// What is there and not wanted there.
-    unwanted: Vec<(AgentId, &'a Instance)>,
+    changes: BTreeMap<Place, Change>,
+    /// What is there, wanted or not.
+    there: Vec<(Place, &'a Instance)>,
     removed: BTreeSet<Place>,
     numbers: BTreeMap<ContainerName, Vec<usize>>,
+    /// What must be done before anything is made: prefetches, and removals of what is in the way.
     before_changes: Vec<usize>,
     plan: Plan,
 }
 
 impl<'a> Planner<'a> {
-    fn new(wanted: &'a StackSpec, placements: &[Placement], observed: &'a [(AgentId, Vec<Instance>)]) -> Self {
+    fn new(
+        wanted: &'a StackSpec,
+        placements: &[Placement],
+        observed: &'a [(AgentId, Vec<Instance>)],
+        previous: &[&StackSpec],
+    ) -> Self {
+        let place = |agent: &AgentId, instance: &Instance| (agent.clone(), instance.container.clone(), instance.slot);
+        let there: Vec<(Place, &Instance)> = observed
+            .iter()
+            .flat_map(|(agent, instances)| instances.iter().map(move |instance| (place(agent, instance), instance)))
+            .collect();
         let mut changes = BTreeMap::new();
         for placement in placements {
-            let Some(spec) = container(wanted, &placement.container) else { continue };
-            let there = instances_at(observed, placement);
+            let Some(spec) = wanted.container(&placement.container) else { continue };
             let place = (placement.agent.clone(), placement.container.clone(), placement.slot);
-            changes.insert(place, change(wanted, spec, &there));
+            let here: Vec<_> =
+                there.iter().filter(|(other, _)| *other == place).map(|(_, instance)| *instance).collect();
+            changes.insert(place, change(wanted, spec, &here, previous));
         }
-        let unwanted = observed
-            .iter()
-            .flat_map(|(agent, instances)| instances.iter().map(move |instance| (agent.clone(), instance)))
-            .filter(|(agent, instance)| {
-                !changes.contains_key(&(agent.clone(), instance.container.clone(), instance.slot))
-            })
-            .collect();
         Self {
             wanted,
             changes,
-            unwanted,
+            there,
             removed: BTreeSet::new(),
             numbers: BTreeMap::new(),
             before_changes: Vec::new(),
@@ -75,9 +104,9 @@ impl<'a> Planner<'a> {
     /// One step for each host that gets a new container.
     fn prefetch(&mut self) {
         let mut images: BTreeMap<AgentId, BTreeSet<&str>> = BTreeMap::new();
-        for ((agent, name, _), (action, _)) in &self.changes {
-            let spec = container(self.wanted, name).filter(|spec| spec.pull_policy != PullPolicy::Never);
-            if let (Some(spec), StepAction::Create | StepAction::Replace) = (spec, action) {
+        for ((agent, name, _), change) in &self.changes {
+            let spec = self.wanted.container(name).filter(|spec| spec.pull_policy != PullPolicy::Never);
+            if let (Some(spec), StepAction::Create | StepAction::Replace) = (spec, change.action) {
                 images.entry(agent.clone()).or_default().insert(&spec.image);
             }
         }
@@ -88,40 +117,45 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// An instance that is not wanted and holds a port that is.
+    /// An instance that holds something another one needs: one that is not wanted, or one that is about to be
+    /// replaced anyway. That one is made anew when it is gone, so that two that exchange a port can.
     fn remove_what_is_in_the_way(&mut self) {
-        let in_the_way: Vec<_> = self
-            .unwanted
-            .iter()
-            .filter_map(|(agent, instance)| {
-                let claimant = self.claimant(agent, instance)?;
-                Some((agent.clone(), *instance, format!("holds a port that {claimant} needs")))
-            })
-            .collect();
         let after = self.before_changes.clone();
-        for (agent, instance, reason) in in_the_way {
-            if let Some(number) = self.remove(agent, instance, reason, after.clone()) {
+        for (place, instance) in self.there.clone() {
+            let is_replaced = match self.changes.get(&place).map(|change| change.action) {
+                None => false,
+                Some(StepAction::Replace) => true,
+                Some(_) => continue,
+            };
+            let Some(why) = self.claim(&place, instance) else { continue };
+            if is_replaced && let Some(change) = self.changes.get_mut(&place) {
+                change.action = StepAction::Create;
+            }
+            if let Some(number) = self.remove(&place, why, after.clone()) {
                 self.before_changes.push(number);
             }
         }
     }
 
-    /// The wanted container on that host which needs a port of the instance.
-    fn claimant(&self, agent: &AgentId, instance: &Instance) -> Option<&ContainerName> {
-        self.changes.iter().find_map(|((host, name, _), (action, _))| {
-            let spec = container(self.wanted, name)?;
-            let clashes = |port: &PortSpec| {
-                instance
-                    .ports
-                    .iter()
-                    .any(|held| Some(held.host_port) == port.host_port && held.protocol == port.protocol)
-            };
-            (host == agent && *action != StepAction::Keep && spec.ports.iter().any(clashes)).then_some(name)
+    /// What another wanted container on that host needs of the instance.
+    fn claim(&self, place: &Place, instance: &Instance) -> Option<String> {
+        let others = self
+            .changes
+            .iter()
+            .filter(|(other, change)| other.0 == place.0 && *other != place && change.action != StepAction::Keep);
+        others.into_iter().find_map(|((_, name, _), _)| {
+            let spec = self.wanted.container(name)?;
+            let held = |port: &crate::stack::PublishedPort| spec.ports.iter().any(|wanted| port.clashes_with(wanted));
+            if let Some(port) = instance.ports.iter().find(|port| held(port)) {
+                return Some(format!("holds host port {}/{}, which {name} needs", port.host_port, port.protocol));
+            }
+            let engine_name = spec.container_name.as_ref().filter(|engine_name| **engine_name == instance.name)?;
+            Some(format!("has the name {engine_name}, which {name} needs"))
         })
     }
 
     fn bring_up(&mut self, name: &ContainerName) {
-        let Some(spec) = container(self.wanted, name) else { return };
+        let Some(spec) = self.wanted.container(name) else { return };
         let mut after: Vec<usize> = spec
             .depends_on
             .iter()
@@ -129,42 +163,80 @@ impl<'a> Planner<'a> {
             .flatten()
             .copied()
             .collect();
-        after.extend(&self.before_changes);
         after.sort_unstable();
+        after.dedup();
+        // Whatever comes after a change comes after all that is before every change.
+        if after.iter().all(|&number| self.plan.steps[number].action == StepAction::Keep) {
+            after.splice(0..0, self.before_changes.iter().copied());
+        }
         let of_name: Vec<_> = self
             .changes
             .iter()
             .filter(|((_, container, _), _)| container == name)
-            .map(|(p, c)| (p.clone(), c.clone()))
+            .map(|(place, change)| (place.clone(), change.clone()))
             .collect();
-        for ((agent, container, slot), (action, reason)) in of_name {
+        for ((agent, container, slot), Change { action, reason }) in of_name {
             let after = if action == StepAction::Keep { Vec::new() } else { after.clone() };
             let number = self.push(Step { action, agent, container: Some(container), slot, reason, after, task: None });
             self.numbers.entry(name.clone()).or_default().push(number);
         }
     }
 
+    /// What is not wanted goes when all that is wanted is good: after the steps that no other waits for.
     fn remove_the_rest(&mut self) {
-        let after: Vec<usize> = self.numbers.values().flatten().copied().collect();
-        for (agent, instance) in self.unwanted.clone() {
-            let reason = if container(self.wanted, &instance.container).is_some() {
-                "placed elsewhere or one too many"
-            } else {
-                "no longer in the stack"
+        let awaited: BTreeSet<usize> = self.plan.steps.iter().flat_map(|step| step.after.iter().copied()).collect();
+        let mut last: Vec<usize> =
+            self.numbers.values().flatten().copied().filter(|number| !awaited.contains(number)).collect();
+        last.sort_unstable();
+        for (place, instance) in self.there.clone() {
+            if self.changes.contains_key(&place) {
+                continue;
+            }
+            let elsewhere =
+                self.changes.keys().find(|(_, name, slot)| *name == instance.container && *slot == instance.slot);
+            let reason = match (elsewhere, self.wanted.container(&instance.container)) {
+                (Some((agent, _, _)), _) => format!("placed on {agent}"),
+                (None, Some(spec)) => format!("one too many: {} wanted", spec.replicas),
+                (None, None) => "no longer in the stack".into(),
             };
-            self.remove(agent, instance, reason.into(), after.clone());
+            self.remove(&place, reason, last.clone());
         }
     }
 
     /// One removal for each place: it takes every instance there.
-    fn remove(&mut self, agent: AgentId, instance: &Instance, reason: String, after: Vec<usize>) -> Option<usize> {
-        let place = (agent.clone(), instance.container.clone(), instance.slot);
-        if !self.removed.insert(place) {
+    fn remove(&mut self, place: &Place, reason: String, after: Vec<usize>) -> Option<usize> {
+        if !self.removed.insert(place.clone()) {
             return None;
         }
-        let removal = step(StepAction::Remove, agent, Some(instance.container.clone()), reason);
-        Some(self.push(Step { slot: instance.slot, after, ..removal }))
+        let (agent, container, slot) = place.clone();
+        let removal = step(StepAction::Remove, agent, Some(container), reason);
+        Some(self.push(Step { slot, after, ..removal }))
     }
+
+    /// Says which replacements interrupt, since the old instance holds what the new one needs.
+    fn announce(&mut self) {
+        let replaced = self.plan.steps.iter().filter(|step| step.action == StepAction::Replace);
+        let interrupted = replaced.filter_map(|step| {
+            let spec = self.wanted.container(step.container.as_ref()?)?;
+            let held = held_alone(spec)?;
+            Some(format!(
+                "{}/{} on {} is interrupted: {held} is free only when the old instance has stopped",
+                spec.name, step.slot, step.agent
+            ))
+        });
+        self.plan.warnings.extend(interrupted.collect::<Vec<_>>());
+    }
+}
+
+/// What two instances of a container cannot have at once.
+fn held_alone(spec: &ContainerSpec) -> Option<String> {
+    if let Some((number, protocol)) = spec.ports.iter().find_map(|port| Some((port.host_port?, port.protocol))) {
+        return Some(format!("host port {number}/{protocol}"));
+    }
+    spec.mounts.iter().find_map(|mount| match &mount.source {
+        MountSource::Volume { name, .. } if !mount.read_only => Some(format!("volume {name}")),
+        MountSource::Volume { .. } | MountSource::Bind { .. } | MountSource::Tmpfs => None,
+    })
 }
 
 pub(super) fn step(
@@ -176,36 +248,59 @@ pub(super) fn step(
     Step { action, agent, container, slot: Slot(0), reason: reason.into(), after: Vec::new(), task: None }
 }
 
-fn container<'a>(wanted: &'a StackSpec, name: &ContainerName) -> Option<&'a ContainerSpec> {
-    wanted.containers.iter().find(|container| &container.name == name)
-}
-
-fn instances_at<'a>(observed: &'a [(AgentId, Vec<Instance>)], placement: &Placement) -> Vec<&'a Instance> {
-    observed
-        .iter()
-        .filter(|(agent, _)| agent == &placement.agent)
-        .flat_map(|(_, instances)| instances)
-        .filter(|instance| instance.container == placement.container && instance.slot == placement.slot)
-        .collect()
-}
-
 /// What becomes of a wanted instance, given what stands in its place.
-fn change(wanted: &StackSpec, spec: &ContainerSpec, there: &[&Instance]) -> (StepAction, String) {
+fn change(wanted: &StackSpec, spec: &ContainerSpec, there: &[&Instance], previous: &[&StackSpec]) -> Change {
     let hash = spec_hash(spec, wanted.network.as_ref());
-    match there {
-        [] => (StepAction::Create, "missing".into()),
-        [one] if one.spec_hash != hash => (StepAction::Replace, difference(spec, one, &hash)),
-        [one] if one.is_good() || one.is_finished(spec) => (StepAction::Keep, "as wanted".into()),
-        [one] if one.health == Health::Unhealthy => (StepAction::Create, "unhealthy".into()),
-        [one] if one.health == Health::Starting && one.state == InstanceState::Running => {
-            (StepAction::Create, "not healthy yet".into())
+    let one = match there {
+        [] => return Change::new(StepAction::Create, "missing"),
+        [one] => one,
+        [_, _, ..] => return Change::new(StepAction::Create, format!("{} instances in one place", there.len())),
+    };
+    if one.spec_hash != hash {
+        return Change::new(StepAction::Replace, difference(wanted, spec, one, &hash, previous));
+    }
+    if !(one.is_good() || is_done(wanted, spec, one)) {
+        return Change::new(StepAction::Create, condition(one));
+    }
+    let Differences { in_place, lifts_a_limit, .. } = difference::since(wanted, spec, previous);
+    match in_place.as_slice() {
+        [] if spec.pull_policy == PullPolicy::Always => {
+            Change::new(StepAction::Create, "pullPolicy is always: replaced if its image has changed")
         }
-        [one] => (StepAction::Create, format!("{}", one.state)),
-        [_, _, ..] => (StepAction::Create, format!("{} instances in one place", there.len())),
+        [] => Change::new(StepAction::Keep, "as wanted"),
+        // Engines lower and raise a limit in place, and cannot lift one.
+        changes if lifts_a_limit => Change::new(StepAction::Replace, changes.join(", ")),
+        changes => Change::new(StepAction::Update, changes.join(", ")),
     }
 }
 
-fn difference(spec: &ContainerSpec, instance: &Instance, hash: &str) -> String {
+/// Whether it is a one-shot that has done what others wait for. Any other that ended is started again: it may have
+/// been stopped, and a stopped server also ends with 0.
+fn is_done(wanted: &StackSpec, spec: &ContainerSpec, instance: &Instance) -> bool {
+    let awaited = wanted.containers.iter().flat_map(|other| &other.depends_on).any(|dependency| {
+        dependency.container == spec.name && dependency.condition == Some(DependencyCondition::Completed)
+    });
+    awaited && instance.is_finished(spec)
+}
+
+fn condition(instance: &Instance) -> String {
+    match (instance.state, instance.health) {
+        (InstanceState::Running, Health::Unhealthy) => "unhealthy".into(),
+        (InstanceState::Running, Health::Starting) => "not healthy yet".into(),
+        (state, _) => state.to_string(),
+    }
+}
+
+fn difference(
+    wanted: &StackSpec,
+    spec: &ContainerSpec,
+    instance: &Instance,
+    hash: &str,
+    previous: &[&StackSpec],
+) -> String {
+    if let Some(fields) = difference::from(wanted, spec, &instance.spec_hash, previous) {
+        return fields.join(", ");
+    }
     if instance.image == spec.image {
         format!("spec {} → {hash}", instance.spec_hash)
     } else {
@@ -214,123 +309,6 @@ fn difference(spec: &ContainerSpec, instance: &Instance, hash: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::sample;
-    use super::*;
-
-    fn lines(plan: &Plan) -> Vec<String> {
-        let line = |(number, step): (usize, &Step)| {
-            let name = step.container.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!("{number} {:?} {} {name} after {:?}: {}", step.action, step.agent, step.after, step.reason)
-        };
-        plan.steps.iter().enumerate().map(line).collect()
-    }
-
-    #[test]
-    fn every_image_is_on_its_host_before_anything_is_made_and_waves_cross_hosts() {
-        let spec = sample::stack(&[("db", &[]), ("web", &["db"])]);
-        let plan = deploy(&spec, &sample::placed(&spec, &["vm1", "vm2"]), &[]);
-        assert_eq!(
-            lines(&plan),
-            [
-                "0 Prefetch vm1  after []: images db:1",
-                "1 Prefetch vm2  after []: images web:1",
-                "2 Create vm1 db after [0, 1]: missing",
-                "3 Create vm2 web after [0, 1, 2]: missing",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_is_as_wanted_is_kept_and_needs_nothing() {
-        let spec = sample::stack(&[("db", &[]), ("web", &["db"])]);
-        let observed = [(sample::host("vm1"), vec![sample::instance(&spec, "db"), sample::instance(&spec, "web")])];
-        let plan = deploy(&spec, &sample::placed(&spec, &["vm1", "vm1"]), &observed);
-        assert_eq!(lines(&plan), ["0 Keep vm1 db after []: as wanted", "1 Keep vm1 web after []: as wanted"]);
-    }
-
-    #[test]
-    fn another_image_replaces_that_container_alone_and_says_which() {
-        let old = sample::stack(&[("db", &[]), ("web", &["db"])]);
-        let mut new = old.clone();
-        new.containers[1].image = "web:2".into();
-        let observed = [(sample::host("vm1"), vec![sample::instance(&old, "db"), sample::instance(&old, "web")])];
-        let plan = deploy(&new, &sample::placed(&new, &["vm1", "vm1"]), &observed);
-        assert_eq!(
-            lines(&plan),
-            [
-                "0 Prefetch vm1  after []: images web:2",
-                "1 Keep vm1 db after []: as wanted",
-                "2 Replace vm1 web after [0, 1]: image web:1 → web:2",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_left_the_stack_goes_when_the_rest_is_good() {
-        let old = sample::stack(&[("db", &[]), ("web", &[])]);
-        let new = sample::stack(&[("web", &[])]);
-        let observed = [(sample::host("vm1"), vec![sample::instance(&old, "db")])];
-        let plan = deploy(&new, &sample::placed(&new, &["vm1"]), &observed);
-        assert_eq!(
-            lines(&plan),
-            [
-                "0 Prefetch vm1  after []: images web:1",
-                "1 Create vm1 web after [0]: missing",
-                "2 Remove vm1 db after [1]: no longer in the stack",
-            ]
-        );
-    }
-
-    #[test]
-    fn what_holds_a_wanted_port_goes_first() {
-        let old = sample::stack(&[("old", &[])]);
-        let mut new = sample::stack(&[("new", &[])]);
-        new.containers[0].ports = vec![PortSpec {
-            container_port: 80,
-            host_port: Some(8080),
-            protocol: crate::stack::Protocol::Tcp,
-            host_ip: None,
-        }];
-        let mut holder = sample::instance(&old, "old");
-        holder.ports = vec![crate::stack::PublishedPort {
-            container_port: 80,
-            host_port: 8080,
-            protocol: crate::stack::Protocol::Tcp,
-            host_ip: "0.0.0.0".into(),
-        }];
-        let plan = deploy(&new, &sample::placed(&new, &["vm1"]), &[(sample::host("vm1"), vec![holder])]);
-        assert_eq!(
-            lines(&plan),
-            [
-                "0 Prefetch vm1  after []: images new:1",
-                "1 Remove vm1 old after [0]: holds a port that new needs",
-                "2 Create vm1 new after [0, 1]: missing",
-            ]
-        );
-    }
-
-    #[test]
-    fn an_instance_that_moved_is_made_there_before_it_goes_here() {
-        let spec = sample::stack(&[("web", &[])]);
-        let observed = [(sample::host("vm1"), vec![sample::instance(&spec, "web")])];
-        let plan = deploy(&spec, &sample::placed(&spec, &["vm2"]), &observed);
-        assert_eq!(
-            lines(&plan),
-            [
-                "0 Prefetch vm2  after []: images web:1",
-                "1 Create vm2 web after [0]: missing",
-                "2 Remove vm1 web after [1]: placed elsewhere or one too many",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_stopped_instance_is_brought_up_and_the_reason_says_what_it_was() {
-        let spec = sample::stack(&[("web", &[])]);
-        let mut stopped = sample::instance(&spec, "web");
-        stopped.state = InstanceState::Exited { exit_code: 137 };
-        let plan = deploy(&spec, &sample::placed(&spec, &["vm1"]), &[(sample::host("vm1"), vec![stopped])]);
-        assert_eq!(lines(&plan)[1], "1 Create vm1 web after [0]: exited (137)");
-    }
-}
+mod promises;
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 
 mod action;
 mod deploy;
+mod difference;
 mod order;
 mod rollout;
 mod work;
@@ -13,7 +14,7 @@ mod sample;
 
 pub use action::{Places, delete, restart, start, stop};
 pub use deploy::deploy;
-pub use rollout::{Next, StepResult, next};
+pub use rollout::{MAX_STEPS_AT_ONCE, Next, StepResult, next};
 pub use work::task_for;
 
 use crate::stack::Step;

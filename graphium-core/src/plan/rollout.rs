@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::TaskId;
+use crate::id::{ContainerName, TaskId};
 use crate::stack::{Deployment, DeploymentAction, DeploymentStatus, Step, StepAction};
 use crate::task::{CancelReason, TaskState};
+
+/// The most steps that are submitted at once; the next look submits the rest.
+pub const MAX_STEPS_AT_ONCE: usize = 500;
+/// The most failures that the reason of a failed deployment lists.
+const LISTED_FAILURES: usize = 5;
 
 /// What a task came to, as far as a rollout cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +53,12 @@ pub struct Next {
 /// Decides what comes next.
 ///
 /// A step may start when all that it comes after are done. After the first failure nothing new begins, what is
-/// under way ends, and then the deployment has failed; only a delete goes on wherever it can, since one
+/// under way ends, and then the deployment has failed. Only a stop and a delete go on wherever they can, since one
 /// broken host must not keep the rest of a stack alive. A task that is not in `results` counts as open.
 ///
-/// Deterministic and idempotent: asked again with the same input it says the same.
+/// Deterministic and idempotent: asked again with the same input it says the same. At most
+/// [`MAX_STEPS_AT_ONCE`] steps are submitted; ask again when their tasks are known. A plan that waits for itself
+/// ends as failed instead of never.
 #[must_use]
 pub fn next(deployment: &Deployment, results: &BTreeMap<TaskId, StepResult>) -> Next {
     if deployment.status.is_settled() {
@@ -62,7 +69,7 @@ pub fn next(deployment: &Deployment, results: &BTreeMap<TaskId, StepResult>) -> 
         return Next { submit: Vec::new(), finish: Some(DeploymentStatus::Completed) };
     }
     let has_failed = states.iter().any(|state| matches!(state, State::Failed(_) | State::Superseded));
-    let goes_on = !has_failed || deployment.action == DeploymentAction::Delete;
+    let goes_on = !has_failed || matches!(deployment.action, DeploymentAction::Stop | DeploymentAction::Delete);
     let may_start = |step: &Step| step.after.iter().all(|&number| states.get(number) == Some(&State::Done));
     let submit: Vec<usize> = deployment
         .steps
@@ -70,9 +77,10 @@ pub fn next(deployment: &Deployment, results: &BTreeMap<TaskId, StepResult>) -> 
         .enumerate()
         .filter(|(number, step)| goes_on && states[*number] == State::Waiting && may_start(step))
         .map(|(number, _)| number)
+        .take(MAX_STEPS_AT_ONCE)
         .collect();
     let is_quiet = submit.is_empty() && !states.contains(&State::Open);
-    let finish = (has_failed && is_quiet).then(|| ending(deployment, &states));
+    let finish = is_quiet.then(|| ending(deployment, &states));
     Next { submit, finish }
 }
 
@@ -107,147 +115,25 @@ fn ending(deployment: &Deployment, states: &[State<'_>]) -> DeploymentStatus {
             State::Waiting | State::Open | State::Done | State::Superseded => None,
         })
         .collect();
-    if failures.is_empty() {
-        DeploymentStatus::Superseded
-    } else {
-        DeploymentStatus::Failed { reason: failures.join("; ") }
+    if !failures.is_empty() {
+        let more = failures.len().saturating_sub(LISTED_FAILURES);
+        let listed = failures[..failures.len() - more].join("; ");
+        let reason = if more > 0 { format!("{listed}; and {more} more") } else { listed };
+        return DeploymentStatus::Failed { reason };
     }
+    if states.contains(&State::Superseded) {
+        return DeploymentStatus::Superseded;
+    }
+    let stuck = states.iter().position(|state| *state == State::Waiting).unwrap_or_default();
+    let reason = format!("the plan cannot go on: step {stuck} waits for steps that never come; deploy again");
+    DeploymentStatus::Failed { reason }
 }
 
 fn describe(step: &Step, reason: &str) -> String {
-    let what = step.container.as_ref().map_or_else(|| "the stack".to_owned(), ToString::to_string);
+    let instance = |name: &ContainerName| format!("{name}/{}", step.slot);
+    let what = step.container.as_ref().map_or_else(|| "the stack".to_owned(), instance);
     format!("{} of {what} on {}: {reason}", step.action.as_str(), step.agent)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{deploy, sample};
-    use super::*;
-    use crate::clock::Timestamp;
-    use crate::id::Generation;
-    use proptest::prelude::*;
-
-    fn deployment(action: DeploymentAction, steps: Vec<Step>) -> Deployment {
-        let spec = sample::stack(&[("db", &[]), ("web", &["db"])]);
-        Deployment {
-            stack: spec.name.clone(),
-            generation: Generation(1),
-            action,
-            spec,
-            spec_from: None,
-            steps,
-            status: DeploymentStatus::Running,
-            warnings: Vec::new(),
-            created_by: None,
-            started_at: Timestamp::EPOCH,
-            finished_at: None,
-        }
-    }
-
-    fn two_waves() -> Deployment {
-        let spec = sample::stack(&[("db", &[]), ("web", &["db"])]);
-        let plan = deploy(&spec, &sample::placed(&spec, &["vm1", "vm2"]), &[]);
-        deployment(DeploymentAction::Deploy, plan.steps)
-    }
-
-    /// Submits what may start and answers with the numbers.
-    fn submit(deployment: &mut Deployment, results: &BTreeMap<TaskId, StepResult>) -> Vec<usize> {
-        let numbers = next(deployment, results).submit;
-        for &number in &numbers {
-            deployment.steps[number].task = Some(TaskId::generate());
-        }
-        numbers
-    }
-
-    fn settle(deployment: &Deployment, number: usize, result: StepResult) -> (TaskId, StepResult) {
-        (deployment.steps[number].task.unwrap(), result)
-    }
-
-    #[test]
-    fn a_step_waits_for_all_that_it_comes_after() {
-        let (mut rollout, mut results) = (two_waves(), BTreeMap::new());
-        assert_eq!(submit(&mut rollout, &results), [0, 1]);
-
-        results.extend([settle(&rollout, 0, StepResult::Done)]);
-        assert_eq!(submit(&mut rollout, &results), [0; 0]);
-
-        results.extend([settle(&rollout, 1, StepResult::Done)]);
-        assert_eq!(submit(&mut rollout, &results), [2]);
-
-        results.extend([settle(&rollout, 2, StepResult::Done)]);
-        assert_eq!(submit(&mut rollout, &results), [3]);
-
-        results.extend([settle(&rollout, 3, StepResult::Done)]);
-        assert_eq!(next(&rollout, &results).finish, Some(DeploymentStatus::Completed));
-    }
-
-    #[test]
-    fn after_a_failure_nothing_begins_and_what_is_under_way_may_end() {
-        let (mut rollout, mut results) = (two_waves(), BTreeMap::new());
-        submit(&mut rollout, &results);
-
-        results.extend([settle(&rollout, 0, StepResult::Failed { reason: "image_not_found: db:1".into() })]);
-        assert_eq!(next(&rollout, &results), Next::default());
-
-        results.extend([settle(&rollout, 1, StepResult::Done)]);
-        let reason = "prefetch of the stack on vm1: image_not_found: db:1".into();
-        let failed = Some(DeploymentStatus::Failed { reason });
-        assert_eq!(next(&rollout, &results), Next { submit: Vec::new(), finish: failed });
-    }
-
-    #[test]
-    fn a_delete_goes_on_where_it_can() {
-        let hosts = [sample::host("vm1"), sample::host("vm2")].into();
-        let places = [("vm1", "db"), ("vm2", "web")]
-            .map(|(on, name)| (sample::host(on), crate::id::ContainerName::new(name).unwrap(), crate::id::Slot(0)))
-            .into();
-        let mut rollout = deployment(DeploymentAction::Delete, super::super::delete(&hosts, &places, false).steps);
-        let mut results = BTreeMap::new();
-        assert_eq!(submit(&mut rollout, &results), [0, 2]);
-
-        results.extend([
-            settle(&rollout, 0, StepResult::Failed { reason: "broken".into() }),
-            settle(&rollout, 2, StepResult::Done),
-        ]);
-        assert_eq!(submit(&mut rollout, &results), [3]);
-    }
-
-    #[test]
-    fn a_plan_that_only_keeps_is_complete_at_once() {
-        let mut step = deploy::step(StepAction::Keep, sample::host("vm1"), None, "as wanted");
-        step.container = Some(crate::id::ContainerName::new("db").unwrap());
-        let rollout = deployment(DeploymentAction::Deploy, vec![step]);
-        assert_eq!(next(&rollout, &BTreeMap::new()).finish, Some(DeploymentStatus::Completed));
-    }
-
-    #[test]
-    fn a_superseded_task_without_a_failure_ends_it_as_superseded() {
-        let (mut rollout, mut results) = (two_waves(), BTreeMap::new());
-        submit(&mut rollout, &results);
-        results.extend([settle(&rollout, 0, StepResult::Superseded), settle(&rollout, 1, StepResult::Superseded)]);
-        assert_eq!(next(&rollout, &results).finish, Some(DeploymentStatus::Superseded));
-    }
-
-    proptest! {
-        /// Whatever the tasks come to, a rollout ends, and no step starts before those it comes after.
-        #[test]
-        fn every_rollout_ends_and_none_starts_a_step_early(outcomes in proptest::collection::vec(0..4_u8, 4)) {
-            let (mut rollout, mut results) = (two_waves(), BTreeMap::new());
-            for _ in 0..=rollout.steps.len() {
-                for number in submit(&mut rollout, &results) {
-                    for &before in &rollout.steps[number].after {
-                        let task = rollout.steps[before].task.unwrap();
-                        prop_assert_eq!(results.get(&task), Some(&StepResult::Done));
-                    }
-                    let result = match outcomes[number] {
-                        0 => StepResult::Failed { reason: "broken".into() },
-                        1 => StepResult::Superseded,
-                        _ => StepResult::Done,
-                    };
-                    results.extend([settle(&rollout, number, result)]);
-                }
-            }
-            prop_assert!(next(&rollout, &results).finish.is_some());
-        }
-    }
-}
+mod tests;

@@ -15,6 +15,8 @@ use crate::task::{
 
 /// What a deadline allows beside the periods that the work itself contains: pulling, creating, starting.
 const WORK_MARGIN: Duration = Duration::from_secs(60);
+/// What one image may take to be pulled.
+const PULL: Duration = Duration::from_secs(300);
 
 /// The task that does a step of a deployment, under this id.
 ///
@@ -32,7 +34,7 @@ pub fn task_for(deployment: &Deployment, number: usize, id: TaskId) -> NewTask {
     let mut task = NewTask::new(step.agent.clone(), task_type).with_payload(payload);
     task.id = id;
     task.lane = Some(lane);
-    task.timeout = task.timeout.max(least_timeout(spec)).min(MAX_TIMEOUT);
+    task.timeout = task.timeout.max(least_timeout(deployment, step, spec)).min(MAX_TIMEOUT);
     task.created_by.clone_from(&deployment.created_by);
     task.placed = Some(Placed {
         stack: deployment.stack.clone(),
@@ -60,7 +62,7 @@ fn work(deployment: &Deployment, step: &Step, spec: Option<&ContainerSpec>) -> (
     };
     let cleanup = |remove_volumes| json(&CleanupPayload { stack: deployment.stack.clone(), remove_volumes });
     match (step.action, spec) {
-        (StepAction::Create | StepAction::Replace | StepAction::Keep, Some(spec)) => {
+        (StepAction::Create | StepAction::Replace | StepAction::Update | StepAction::Keep, Some(spec)) => {
             let payload = DeployPayload {
                 container_spec: spec.clone(),
                 network_config: deployment.spec.network.clone(),
@@ -73,7 +75,8 @@ fn work(deployment: &Deployment, step: &Step, spec: Option<&ContainerSpec>) -> (
             (TaskType::Deploy, json(&payload))
         }
         // An instance of a container that the definition does not have is not wanted.
-        (StepAction::Create | StepAction::Replace | StepAction::Keep, _) | (StepAction::Remove, _) => {
+        (StepAction::Create | StepAction::Replace | StepAction::Update | StepAction::Keep, _)
+        | (StepAction::Remove, _) => {
             let payload = DeletePayload {
                 container_name: step.container.clone(),
                 stack,
@@ -107,9 +110,27 @@ fn images(deployment: &Deployment, prefetch: &Step) -> BTreeMap<String, PullPoli
     images
 }
 
-/// The periods that working on a container contains by its own definition.
-fn least_timeout(spec: Option<&ContainerSpec>) -> Duration {
-    let Some(spec) = spec else { return Duration::ZERO };
+/// The periods that a step contains by its own definition.
+fn least_timeout(deployment: &Deployment, step: &Step, spec: Option<&ContainerSpec>) -> Duration {
+    match step.action {
+        StepAction::Prefetch => PULL.saturating_mul(u32::try_from(images(deployment, step).len()).unwrap_or(u32::MAX)),
+        // What is left may have to be stopped, one after the other.
+        StepAction::Cleanup | StepAction::CleanupWithVolumes => {
+            let ending = |spec: &ContainerSpec| u64::from(spec.stop_timeout) * u64::from(spec.replicas);
+            Duration::from_secs(deployment.spec.containers.iter().map(ending).sum()) + WORK_MARGIN
+        }
+        StepAction::Create
+        | StepAction::Replace
+        | StepAction::Update
+        | StepAction::Keep
+        | StepAction::Remove
+        | StepAction::Stop
+        | StepAction::Start
+        | StepAction::Restart => spec.map_or(Duration::ZERO, least_for_one),
+    }
+}
+
+fn least_for_one(spec: &ContainerSpec) -> Duration {
     let health = spec.health_check.as_ref().map_or(0, |check| {
         u64::from(check.start_period)
             + (u64::from(check.interval) + u64::from(check.timeout)) * u64::from(check.retries.max(1) + 1)
@@ -132,7 +153,7 @@ mod tests {
 
     fn deployment() -> Deployment {
         let spec = sample::stack(&[("db", &[]), ("web", &["db"])]);
-        let plan = deploy(&spec, &sample::placed(&spec, &["vm1", "vm1"]), &[]);
+        let plan = deploy(&spec, &sample::placed(&spec, &["vm1", "vm1"]), &[], &[]);
         Deployment {
             stack: spec.name.clone(),
             generation: Generation(3),
@@ -170,6 +191,30 @@ mod tests {
         let task = task_for(&deployment(), 1, TaskId::generate());
         assert_eq!(task.lane.unwrap().as_str(), "vm1/shop/db/0");
         assert_eq!(task.placed.unwrap().generation, Generation(3));
+    }
+
+    #[test]
+    fn a_prefetch_of_many_images_gets_the_time_for_each() {
+        let task = task_for(&deployment(), 0, TaskId::generate());
+        assert_eq!(task.timeout, 2 * PULL);
+    }
+
+    #[test]
+    fn a_cleanup_gets_the_time_that_every_instance_may_take_to_end() {
+        let mut deployment = deployment();
+        deployment.spec.containers[0].stop_timeout = 600;
+        deployment.spec.containers[0].replicas = 2;
+        let plan = crate::plan::delete(&[sample::host("vm1")].into(), &crate::plan::Places::new(), false);
+        deployment.steps = plan.steps;
+        let task = task_for(&deployment, 0, TaskId::generate());
+        assert_eq!((task.task_type, task.timeout), (TaskType::Cleanup, Duration::from_secs(1200 + 10 + 60)));
+    }
+
+    #[test]
+    fn a_deadline_has_a_ceiling() {
+        let mut deployment = deployment();
+        deployment.spec.containers[0].stop_timeout = u32::MAX;
+        assert_eq!(task_for(&deployment, 1, TaskId::generate()).timeout, MAX_TIMEOUT);
     }
 
     #[test]

@@ -148,6 +148,8 @@ pub enum StepAction {
     Create,
     /// Puts an instance of the new spec in the place of the old one.
     Replace,
+    /// Changes an instance in place: its limits, its restart policy.
+    Update,
     /// Nothing: the instance is as wanted. Stands in the plan, gets no task.
     Keep,
     /// Removes an instance that is no longer wanted.
@@ -172,6 +174,7 @@ impl StepAction {
             Self::Prefetch => "prefetch",
             Self::Create => "create",
             Self::Replace => "replace",
+            Self::Update => "update",
             Self::Keep => "keep",
             Self::Remove => "remove",
             Self::Stop => "stop",

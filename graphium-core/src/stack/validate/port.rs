@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Problems;
 use crate::id::AgentId;
-use crate::stack::{ContainerSpec, PlacementStrategy, PortSpec, StackSpec};
+use crate::stack::{ContainerSpec, PlacementStrategy, PortSpec, PublishedPort, StackSpec};
 
 impl PortSpec {
     /// Whether two ports cannot be published on one host: the same number and protocol, on the same
@@ -16,6 +16,20 @@ impl PortSpec {
             && self.host_port == other.host_port
             && self.protocol == other.protocol
             && (everywhere(self) || everywhere(other) || self.host_ip == other.host_ip)
+    }
+}
+
+impl PublishedPort {
+    /// Whether a wanted port cannot be published beside this one. An address that cannot be read counts as all.
+    #[must_use]
+    pub fn clashes_with(&self, wanted: &PortSpec) -> bool {
+        let published = PortSpec {
+            container_port: self.container_port,
+            host_port: Some(self.host_port),
+            protocol: self.protocol,
+            host_ip: self.host_ip.parse().ok(),
+        };
+        published.clashes_with(wanted)
     }
 }
 
