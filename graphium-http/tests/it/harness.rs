@@ -6,14 +6,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use graphium_core::clock::{Clock, ManualClock};
 use graphium_core::control::Control;
 use graphium_core::id::AgentId;
 use graphium_core::store::{MemoryStore, StoreSettings, TaskStore};
 use graphium_http::client::{AgentCredential, AgentKey, Client, HttpAgent};
 use graphium_http::server::{ADMIN_TOKEN_FILE, Installation, ServerConfig, ServerHandle, router, serve};
-use graphium_http::wire::{CreateToken, TokenRole};
-use serde_json::Value;
+use graphium_http::wire::{CreateToken, JoinCall, TokenRole, join_message};
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -95,6 +99,23 @@ impl Service {
         }
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         self.raw(request.body(body).unwrap()).await
+    }
+
+    /// The bare token of an agent that has just joined.
+    pub(crate) async fn agent_token(&self, admin: &str, name: &str) -> String {
+        let (_, join) = self.call("POST", "/api/v1/tokens", admin, json!({ "name": name, "role": "join" })).await;
+        let secret = join["token"].as_str().unwrap();
+        let pair = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let pair = Ed25519KeyPair::from_pkcs8(pair.as_ref()).unwrap();
+        let call = JoinCall {
+            token: secret.to_owned(),
+            agent_id: agent_id(name),
+            public_key: URL_SAFE_NO_PAD.encode(pair.public_key()),
+            machine: "machine-1".into(),
+            signature: URL_SAFE_NO_PAD.encode(pair.sign(&join_message(secret, &agent_id(name)))),
+        };
+        let (_, reply) = self.call("POST", "/api/v1/agents/join", "", serde_json::to_value(call).unwrap()).await;
+        reply["token"].as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn raw(&self, request: Request<Body>) -> (StatusCode, Value) {

@@ -3,7 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test without its ground cannot go on")]
 
 mod agent;
+mod events;
 mod harness;
+mod keys;
+mod openapi;
+mod plain_poll;
 mod problems;
+mod proxy;
 mod roles;
+mod shutdown;
 mod stacks;
+mod tls;
+mod tokens;

@@ -70,6 +70,7 @@ async fn each_role_reaches_its_routes_and_no_other() {
     ];
     let rank = |name: &str| ["viewer", "user", "admin"].iter().position(|role| *role == name);
 
+    let agent = service.agent_token(&ground.admin_token(), "vm2").await;
     for (method, path, needed) in routes() {
         let body = body_of(method, &path);
         let (status, answer) = service.call(method, &path, "", body.clone()).await;
@@ -81,5 +82,78 @@ async fn each_role_reaches_its_routes_and_no_other() {
             assert_eq!(refused, !allowed, "{method} {path} as {role}: {status} {answer}");
             assert_ne!(status, StatusCode::UNAUTHORIZED, "{method} {path} as {role}");
         }
+        // Every route about an agent is about vm1 or nobody: the token of vm2 is good for none of them.
+        let (status, answer) = service.call(method, &path, &agent, body.clone()).await;
+        let refused = if path.ends_with("/status") { StatusCode::NOT_FOUND } else { StatusCode::FORBIDDEN };
+        assert_eq!(status, refused, "{method} {path} as another agent: {answer}");
     }
+}
+
+#[test]
+fn every_route_that_is_described_stands_in_the_table_of_roles() {
+    let open =
+        ["/healthz", "/readyz", "/agents/join", "/agents/{id}/challenge", "/agents/{id}/credential", "/events", "/ws"];
+    let document: Value = serde_json::from_str(&graphium_http::server::openapi_json()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        if open.iter().any(|open| path.strip_prefix("/api/v1").unwrap_or(path) == *open) {
+            continue;
+        }
+        for method in item.as_object().unwrap().keys().map(|method| method.to_uppercase()) {
+            let described: Vec<&str> = path.split('/').collect();
+            let known = routes().iter().any(|(known, path, _)| {
+                let path: Vec<&str> = path.split('/').collect();
+                let same = |(described, is): (&&str, &&str)| described.starts_with('{') || described == is;
+                *known == method && path.len() == described.len() && described.iter().zip(&path).all(same)
+            });
+            assert!(known, "{method} {path} has no line");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_task_of_another_agent_is_none_of_an_agents_business() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let admin = ground.admin_token();
+    let (_, task) = service.call("POST", "/api/v1/tasks", &admin, json!({ "taskType": "x", "agentId": "vm1" })).await;
+    let path = format!("/api/v1/tasks/{}/status", task["@id"].as_str().unwrap());
+    let body = json!({ "status": "running", "attempt": 0 });
+
+    let other = service.agent_token(&admin, "vm2").await;
+    assert_eq!(service.call("PUT", &path, &other, body.clone()).await.0, StatusCode::FORBIDDEN);
+    let own = service.agent_token(&admin, "vm1").await;
+    assert_eq!(service.call("PUT", &path, &own, body).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn event_streams_need_a_reader() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let agent = service.agent_token(&ground.admin_token(), "vm1").await;
+    for path in ["/api/v1/events", "/api/v1/ws"] {
+        assert_eq!(service.call("GET", path, "", Value::Null).await.0, StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(service.call("GET", path, &agent, Value::Null).await.0, StatusCode::FORBIDDEN, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_is_no_token_and_a_credential_is_renewed_by_its_owner_only() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let admin = ground.admin_token();
+    let own = service.agent_token(&admin, "vm1").await;
+    let other = service.agent_token(&admin, "vm2").await;
+    let path = "/api/v1/agents/vm1/credential";
+
+    let (status, renewed) = service.call("POST", path, &own, Value::Null).await;
+    assert_eq!((status, renewed["agentId"].as_str()), (StatusCode::OK, Some("vm1")));
+    assert_eq!(service.call("POST", path, &other, Value::Null).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(service.call("POST", path, &admin, Value::Null).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(service.call("POST", path, "", Value::Null).await.0, StatusCode::UNAUTHORIZED);
+
+    let (_, challenge) = service.call("POST", "/api/v1/agents/vm1/challenge", "", Value::Null).await;
+    let challenge = challenge["challenge"].as_str().unwrap();
+    assert_eq!(service.call("GET", "/api/v1/agents/vm1", challenge, Value::Null).await.0, StatusCode::UNAUTHORIZED);
+    let unsigned = json!({ "challenge": challenge, "signature": "AAAA" });
+    assert_eq!(service.call("POST", path, "", unsigned).await.0, StatusCode::UNAUTHORIZED);
 }
