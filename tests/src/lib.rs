@@ -1,1 +1,5 @@
-//! Placeholder.
+//! What several of the test programs need.
+
+mod probe;
+
+pub use probe::{file_system, probe_image};

@@ -28,7 +28,6 @@ use crate::stack::ContainerSpec;
 
 /// What a container of a case does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Behaviour {
     /// Writes the line `serving` and runs until it is stopped. It has port 80.
     Serves,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::{CreateImageOptions, CreateImageOptionsBuilder, RemoveImageOptionsBuilder};
-use bytes::Bytes;
 use futures::StreamExt;
 
 use super::DockerRuntime;
@@ -22,7 +21,12 @@ impl DockerRuntime {
     ///
     /// # Errors
     /// [`DeployErrorKind::Invalid`] when the engine cannot read the archive or a change.
-    pub async fn import_image(&self, reference: &str, file_system: Bytes, changes: &[&str]) -> Result<(), DeployError> {
+    pub async fn import_image(
+        &self,
+        reference: &str,
+        file_system: Vec<u8>,
+        changes: &[&str],
+    ) -> Result<(), DeployError> {
         let (repository, tag) = repository_and_tag(reference);
         let options = CreateImageOptionsBuilder::default()
             .from_src("-")
@@ -30,7 +34,8 @@ impl DockerRuntime {
             .tag(tag)
             .changes(changes.iter().map(ToString::to_string).collect())
             .build();
-        let mut told = Box::pin(self.docker.create_image(Some(options), Some(bollard::body_full(file_system)), None));
+        let mut told =
+            Box::pin(self.docker.create_image(Some(options), Some(bollard::body_full(file_system.into())), None));
         while let Some(news) = self.next_news(Doing::Importing, reference, &mut told).await? {
             drop(news);
         }
