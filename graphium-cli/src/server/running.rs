@@ -1,0 +1,120 @@
+//! A server that runs: store, control plane and listener, started and stopped together.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use graphium_core::clock::SystemClock;
+use graphium_core::control::Control;
+use graphium_core::id::InstallationId;
+use graphium_core::store::{SqliteStore, StoreSettings, TaskStore};
+use graphium_http::server::{self, ADMIN_TOKEN_FILE, ServerConfig, ServerError, ServerHandle, TlsFiles};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::{Exit, Failure};
+
+/// The database in the data folder.
+const DATABASE: &str = "graphium.db";
+
+/// How a server is to be.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerPlan {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) store: StoreSettings,
+}
+
+/// A server that runs. Dropping it ends it at once.
+#[derive(Debug)]
+pub(crate) struct RunningServer {
+    store: Arc<SqliteStore>,
+    handle: ServerHandle,
+    control: JoinSet<()>,
+    stop: CancellationToken,
+    data_dir: PathBuf,
+}
+
+impl RunningServer {
+    /// Opens the store and listens.
+    pub(crate) async fn start(plan: ServerPlan) -> anyhow::Result<Self> {
+        let ServerPlan { listen, data_dir, tls, store } = plan;
+        make_folder(&data_dir)?;
+        let database = data_dir.join(DATABASE);
+        let store = SqliteStore::open(&database, Arc::new(SystemClock), store).await;
+        let store = store.with_context(|| format!("cannot open the store {}", database.display()))?;
+        let store = Arc::new(store);
+        let tasks: Arc<dyn TaskStore> = Arc::<SqliteStore>::clone(&store);
+        let stop = CancellationToken::new();
+        let config = ServerConfig { tls, ..ServerConfig::new(listen, &data_dir) };
+        let control = Control::new(tasks, Arc::new(SystemClock));
+        let handle = server::serve(config, control.clone(), stop.clone()).await.map_err(refused)?;
+        let mut running = JoinSet::new();
+        running.spawn(control.run(stop.clone()));
+        Ok(Self { store, handle, control: running, stop, data_dir })
+    }
+
+    /// Where clients find it.
+    pub(crate) fn url(&self) -> String {
+        self.handle.url()
+    }
+
+    /// The installation that it serves.
+    pub(crate) fn installation(&self) -> InstallationId {
+        self.handle.installation().id()
+    }
+
+    /// The folder of its data.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// The file with the admin token.
+    pub(crate) fn token_file(&self) -> PathBuf {
+        self.data_dir.join(ADMIN_TOKEN_FILE)
+    }
+
+    /// Lets what is in flight finish, then ends.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.handle.stopped().await?;
+        while let Some(ended) = self.control.join_next().await {
+            ended.context("the control plane ended otherwise than it should")?;
+        }
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+/// Makes the data folder, for its owner only.
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+        let text = format!("cannot make the folder {}: {error}", folder.display());
+        Failure::new(Exit::Failed, text).advice("name another one with --data-dir").caused_by(error).into()
+    })
+}
+
+/// A server that cannot start, in the words of the command line.
+fn refused(error: ServerError) -> anyhow::Error {
+    if let ServerError::Listen { listen, source } = &error
+        && source.kind() == ErrorKind::AddrInUse
+    {
+        let (address, port) = (listen.ip(), listen.port());
+        return Failure::new(Exit::Failed, format!("port {port} on {address} is taken by another program"))
+            .advice(format!("end that program, or choose another port: --listen {address}:{}", other(port)))
+            .caused_by(error)
+            .into();
+    }
+    match error {
+        ServerError::TlsNeeded { .. } | ServerError::Tls(_) => Failure::usage(error.to_string()).into(),
+        ServerError::Listen { .. } | ServerError::Keys(_) | ServerError::Ended(_) | _ => error.into(),
+    }
+}
+
+const fn other(port: u16) -> u16 {
+    if port == u16::MAX { port - 1 } else { port + 1 }
+}
