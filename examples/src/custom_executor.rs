@@ -29,7 +29,6 @@ impl Executor for Backup {
         context.step("upload");
         let fail = |code, message: &str| Execution::Failed(Failure::new(code, message).in_step("upload"));
         match task.spec.payload.as_str() {
-            // A class that may pass is tried again by itself, after a backoff.
             Some("flaky") if task.attempt.0 == 1 => Execution::Failed(
                 Failure::new(FailureCode::RegistryUnreachable, "connection refused").in_step("upload"),
             ),
@@ -69,14 +68,12 @@ pub async fn run() -> anyhow::Result<Vec<String>> {
 }
 
 async fn reaches(store: &dyn TaskStore, task: &Task, there: impl Fn(&Task) -> bool) -> anyhow::Result<Task> {
-    let mut news = store.head();
-    loop {
-        let task = store.task(task.id()).await?;
-        if there(&task) {
-            return Ok(task);
-        }
+    let (mut news, mut task) = (store.head(), store.task(task.id()).await?);
+    while !there(&task) {
         news.changed().await?;
+        task = store.task(task.id()).await?;
     }
+    Ok(task)
 }
 
 fn line(task: &Task) -> String {

@@ -105,7 +105,7 @@ impl Engine {
         };
         let entrypoint = format!("ENTRYPOINT [\"{}\", \"demo-page\"]", image::EXECUTABLE);
         let libraries = format!("ENV LD_LIBRARY_PATH={}", packed.library_path);
-        runtime.import_image(reference, packed.tar.into(), &[&entrypoint, &libraries]).await?;
+        runtime.import_image(reference, packed.tar, &[&entrypoint, &libraries]).await?;
         Ok(how)
     }
 
