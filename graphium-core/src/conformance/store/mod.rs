@@ -1,0 +1,331 @@
+//! The suite for stores: what [`TaskStore`] and [`AgentStore`] promise, case by case.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use graphium_core::clock::ManualClock;
+//! use graphium_core::conformance::store::StoreHarness;
+//! use graphium_core::store::{MemoryStore, StoreSettings};
+//! use graphium_core::task_store_conformance;
+//!
+//! async fn memory() -> StoreHarness {
+//!     let clock = Arc::new(ManualClock::default());
+//!     let store = MemoryStore::new(clock.clone(), StoreSettings::default());
+//!     StoreHarness::new(Arc::new(store), clock)
+//! }
+//!
+//! task_store_conformance!(memory_store, memory);
+//! ```
+#![expect(clippy::unwrap_used, reason = "a suite is test code: what cannot be unwrapped is the failure")]
+
+mod cancelling;
+mod claiming;
+mod depending;
+mod events;
+mod generations;
+mod inventory;
+mod keys;
+mod lanes;
+mod listing;
+mod racing;
+mod records;
+mod reporting;
+mod retrying;
+mod scene;
+mod sessions;
+mod statistics;
+mod submitting;
+mod sweeping;
+mod working;
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::clock::ManualClock;
+use crate::id::AgentId;
+use crate::store::{AgentStore, TaskStore};
+
+/// Makes the agent's side of a store for one agent.
+pub type AgentSide = Box<dyn Fn(&AgentId) -> Arc<dyn AgentStore> + Send + Sync>;
+
+/// A fresh store under test. It goes by a clock that stands still until the suite moves it, and by
+/// [`StoreSettings::default`](crate::store::StoreSettings).
+pub struct StoreHarness {
+    /// The store. It arranges, and it is looked at afterwards.
+    pub store: Arc<dyn TaskStore>,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    /// The agent's side that is tested: the store itself, or a client that leads to it.
+    pub agent_side: AgentSide,
+    /// Whatever must live as long as the store: a folder, a server.
+    pub guard: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl StoreHarness {
+    /// A store that is its own agent's side.
+    #[must_use]
+    pub fn new(store: Arc<dyn TaskStore>, clock: Arc<ManualClock>) -> Self {
+        let side: Arc<dyn AgentStore> = Arc::<dyn TaskStore>::clone(&store);
+        Self { store, clock, agent_side: Box::new(move |_| Arc::clone(&side)), guard: None }
+    }
+
+    /// The same store, spoken to by agents in another way.
+    #[must_use]
+    pub fn with_agent_side(mut self, agent_side: AgentSide) -> Self {
+        self.agent_side = agent_side;
+        self
+    }
+
+    /// The same store with something that must live as long.
+    #[must_use]
+    pub fn guarded_by(mut self, guard: impl Any + Send + Sync) -> Self {
+        self.guard = Some(Box::new(guard));
+        self
+    }
+}
+
+impl fmt::Debug for StoreHarness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreHarness").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// The run of a case. It panics when the store breaks its promise.
+pub type CaseRun = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One promise of a store.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreCase {
+    /// The promise, as a sentence.
+    pub name: &'static str,
+    /// Tries it on a fresh store.
+    pub run: fn(StoreHarness) -> CaseRun,
+}
+
+/// The promises of the agent's side.
+#[must_use]
+pub fn agent_cases() -> Vec<StoreCase> {
+    crate::__agent_store_cases!(__list_store_cases)
+}
+
+/// Every promise of a store, those of the agent's side included.
+#[must_use]
+pub fn cases() -> Vec<StoreCase> {
+    let mut cases = agent_cases();
+    cases.extend(crate::__task_store_cases!(__list_store_cases));
+    cases
+}
+
+/// Runs one case by its name.
+///
+/// # Panics
+/// When the store breaks the promise, or there is no such case.
+pub async fn run(name: &str, harness: StoreHarness) {
+    let case = cases().into_iter().find(|case| case.name == name);
+    (case.unwrap_or_else(|| panic!("there is no case {name}")).run)(harness).await;
+}
+
+/// Makes one test per promise of a [`TaskStore`](crate::store::TaskStore), in a module of this name.
+///
+/// The second argument is a function, `async fn() -> StoreHarness`, that makes a fresh store. The crate that uses this
+/// needs `tokio` with the features `macros` and `rt` among its dev-dependencies.
+#[macro_export]
+macro_rules! task_store_conformance {
+    ($module:ident, $builder:ident) => {
+        mod $module {
+            $crate::__agent_store_cases!(__test_store_cases $builder);
+            $crate::__task_store_cases!(__test_store_cases $builder);
+        }
+    };
+}
+
+/// Makes one test per promise of an [`AgentStore`](crate::store::AgentStore), in a module of this name: for a client whose
+/// calls end in a store. See [`task_store_conformance!`](crate::task_store_conformance).
+#[macro_export]
+macro_rules! agent_store_conformance {
+    ($module:ident, $builder:ident) => {
+        mod $module {
+            $crate::__agent_store_cases!(__test_store_cases $builder);
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __list_store_cases {
+    (() $($topic:ident: $($name:ident)*;)*) => {
+        vec![$($($crate::conformance::store::StoreCase {
+            name: stringify!($name),
+            run: |harness| Box::pin(async move { $topic::$name(&harness).await }),
+        },)*)*]
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __test_store_cases {
+    (($builder:ident) $($topic:ident: $($name:ident)*;)*) => {$($(
+        #[::tokio::test]
+        async fn $name() {
+            let harness = super::$builder().await;
+            $crate::conformance::store::run(stringify!($name), harness).await;
+        }
+    )*)*};
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __agent_store_cases {
+    ($emit:ident $($argument:ident)*) => { $crate::$emit! { ($($argument)*)
+        claiming:
+            two_claims_never_get_the_same_task
+            an_agent_gets_no_task_of_another
+            tasks_are_claimed_in_order_of_priority_and_age
+            the_lowest_priority_waits_at_most_ten_steps
+            a_claim_for_nothing_answers_at_once
+            a_claim_that_does_not_wait_answers_at_once
+            a_claim_waits_as_long_as_it_says
+            a_waiting_claim_gets_a_task_as_soon_as_it_is_submitted
+            a_task_wakes_one_of_two_waiting_claims
+            the_same_claim_id_gets_the_same_tasks_again
+            a_claim_for_one_task_takes_no_other
+            a_claim_for_a_task_that_is_not_claimable_takes_nothing
+            the_attempt_grows_at_each_claim_and_never_otherwise
+            an_answer_says_how_long_lease_and_deadline_are
+            a_claim_over_a_limit_is_refused;
+        working:
+            a_task_that_is_listed_has_begun
+            progress_is_kept_and_logged_once
+            a_listed_task_that_is_not_held_is_lost
+            a_listed_task_of_an_earlier_attempt_is_lost
+            a_held_task_that_is_not_listed_stays_held
+            a_cancel_reaches_the_agent_that_works
+            a_cancel_ends_the_wait_of_the_agent_that_holds_the_task
+            a_directive_ends_a_wait_once;
+        reporting:
+            a_completed_task_keeps_its_outcome
+            a_report_made_twice_has_one_effect
+            a_failure_reported_again_is_accepted_under_a_later_attempt
+            another_report_about_an_ended_attempt_is_stale
+            a_report_under_another_attempt_is_stale
+            a_report_about_another_agents_task_is_unknown
+            a_retryable_failure_waits_for_its_backoff
+            a_failure_that_is_not_retryable_settles_at_once
+            a_task_gets_no_more_retries_than_its_budget
+            a_handed_back_task_costs_no_retry_and_keeps_its_place
+            an_acknowledged_cancel_says_what_was_undone
+            a_cancel_that_nobody_asked_for_is_a_failure
+            a_cancel_keeps_the_true_outcome_and_allows_no_further_attempt
+            each_report_has_its_receipt;
+        sessions:
+            the_first_call_adds_a_host
+            each_call_renews_the_session
+            a_new_process_on_the_same_machine_takes_over_at_once
+            a_session_that_was_taken_over_from_is_over_for_good
+            another_machine_is_refused_while_the_session_lives
+            another_machine_takes_over_when_the_lease_is_over
+            an_expired_session_may_come_back_without_its_tasks
+            a_late_report_after_a_takeover_changes_nothing
+            a_waiting_claim_ends_when_another_process_takes_over;
+        inventory:
+            what_a_host_has_is_shown_and_logged
+            differences_are_logged_and_nothing_else
+            an_older_inventory_is_dropped
+            a_new_session_starts_its_count_again
+            an_engine_that_does_not_answer_leaves_the_instances
+            an_inventory_of_a_session_that_is_over_is_refused;
+        racing:
+            two_sessions_race_for_a_thousand_tasks;
+    } };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __task_store_cases {
+    ($emit:ident $($argument:ident)*) => { $crate::$emit! { ($($argument)*)
+        submitting:
+            tasks_records_and_events_enter_together
+            a_refused_submission_changes_nothing
+            a_task_id_is_used_once
+            a_submission_has_at_most_a_thousand_tasks
+            a_payload_that_does_not_fit_its_type_is_refused
+            a_task_over_a_limit_is_refused;
+        keys:
+            a_known_key_gets_the_task_of_that_time
+            a_known_key_with_another_body_is_a_conflict
+            a_repeated_submission_has_one_effect
+            a_key_lives_as_long_as_the_history_of_its_task
+            a_key_stands_once_in_a_submission;
+        depending:
+            a_dependant_waits_for_all_its_dependencies
+            tasks_of_one_submission_may_depend_in_any_order
+            a_completed_dependency_counts_as_done
+            a_dependency_that_failed_before_cancels_at_once
+            a_failure_for_good_cancels_what_depends_on_it
+            a_failure_with_a_retry_left_cancels_nothing
+            an_unknown_dependency_is_refused
+            a_cycle_is_refused
+            a_dependency_named_twice_counts_once;
+        lanes:
+            a_lane_has_one_task_in_flight
+            a_claim_for_many_takes_one_of_a_lane
+            priority_does_not_overtake_in_a_lane
+            a_higher_generation_stands_behind_in_a_lane
+            a_backoff_holds_its_lane
+            a_lane_follows_the_dependencies_within_it;
+        generations:
+            a_newer_generation_cancels_what_has_not_begun
+            what_has_begun_goes_on_and_gets_no_further_attempt
+            a_lost_task_of_an_older_generation_is_cancelled
+            a_handed_back_task_of_an_older_generation_is_cancelled
+            an_older_generation_is_refused
+            a_generation_may_be_superseded_without_a_task
+            a_forgotten_stack_may_begin_anew;
+        cancelling:
+            a_waiting_task_is_cancelled_at_once
+            a_task_in_work_is_asked_to_stop
+            a_cancel_cancels_what_depends_on_it
+            a_settled_task_cannot_be_cancelled
+            an_unknown_task_cannot_be_cancelled;
+        retrying:
+            a_failed_task_is_tried_again_with_a_fresh_budget
+            a_retry_brings_back_what_fell_with_the_task
+            a_retry_leaves_what_another_failure_cancelled
+            what_two_failures_cancelled_comes_back_with_the_second
+            what_was_cancelled_on_request_stays_cancelled
+            only_a_failed_or_cancelled_task_is_retried
+            a_task_whose_dependency_fell_is_not_retried_alone
+            a_superseded_task_is_not_retried;
+        sweeping:
+            a_lost_lease_costs_one_retry_and_no_wait
+            a_lost_task_fails_when_no_retry_is_left
+            a_deadline_is_kept_by_the_store_after_its_grace
+            a_silent_host_is_unknown_and_then_down
+            a_host_that_speaks_again_is_ready
+            a_second_sweep_changes_nothing
+            a_clock_that_steps_back_changes_no_order;
+        records:
+            a_record_is_written_by_compare_and_set
+            a_record_that_is_not_as_expected_refuses_the_whole_submission
+            a_deleted_record_begins_again_at_version_one
+            records_are_listed_by_name_and_prefix;
+        events:
+            every_change_of_a_task_is_in_the_log
+            the_log_is_dense_and_in_order
+            a_filter_narrows_the_log_and_says_how_far_it_came
+            the_head_moves_with_the_log
+            a_history_has_every_attempt_and_event;
+        listing:
+            tasks_are_listed_newest_first_page_by_page
+            each_field_of_a_filter_narrows_the_list
+            the_open_tasks_of_an_agent_are_listed_in_claim_order
+            a_page_out_of_bounds_is_refused
+            a_cursor_of_another_list_is_refused;
+        statistics:
+            the_counters_follow_every_change
+            the_age_of_the_oldest_claimable_task_is_known
+            waiting_and_running_are_measured;
+    } };
+}
