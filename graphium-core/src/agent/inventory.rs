@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -59,6 +60,33 @@ struct Sight {
     instances: Vec<Instance>,
 }
 
+/// When to look at the engine, and what was known before.
+#[derive(Debug)]
+pub(super) struct Look {
+    due: Notify,
+    /// How many attempts on this host have ended, as the store said last.
+    attempts_ended: AtomicU64,
+}
+
+impl Look {
+    /// Nothing is due yet, and so many attempts have ended.
+    pub(super) fn new(attempts_ended: u64) -> Self {
+        Self { due: Notify::new(), attempts_ended: AtomicU64::new(attempts_ended) }
+    }
+
+    /// The store said how many attempts have ended: what the engine shows after that is looked at.
+    pub(super) fn after(&self, attempts_ended: u64) {
+        if self.attempts_ended.swap(attempts_ended, Ordering::AcqRel) != attempts_ended {
+            self.again();
+        }
+    }
+
+    /// Looks again soon.
+    pub(super) fn again(&self) {
+        self.due.notify_one();
+    }
+}
+
 /// Reports what runs on the engine of one host.
 #[derive(Debug)]
 pub(super) struct Inventory {
@@ -68,7 +96,7 @@ pub(super) struct Inventory {
     store: Arc<dyn AgentStore>,
     deployer: Arc<dyn Deployer>,
     /// Told when a task has ended.
-    look: Arc<Notify>,
+    look: Arc<Look>,
     engine: watch::Sender<Engine>,
     interval: Duration,
     call_timeout: Duration,
@@ -84,7 +112,7 @@ impl Inventory {
         session: SessionId,
         store: Arc<dyn AgentStore>,
         deployer: Arc<dyn Deployer>,
-        look: Arc<Notify>,
+        look: Arc<Look>,
         engine: watch::Sender<Engine>,
     ) -> Self {
         Self {
@@ -108,8 +136,9 @@ impl Inventory {
     pub(super) async fn run(mut self) -> Infallible {
         let mut reason = Reason::Due;
         loop {
+            let attempts_ended = self.look.attempts_ended.load(Ordering::Acquire);
             let sight = self.look().await;
-            reason = match self.tell(sight, reason).await {
+            reason = match self.tell(sight, attempts_ended, reason).await {
                 Ok(()) => self.next().await,
                 Err(error) if error.kind() == StoreErrorKind::SessionEnded => std::future::pending().await,
                 Err(error) => {
@@ -141,13 +170,14 @@ impl Inventory {
     }
 
     /// Tells the store, unless a mere hint led to what it knows.
-    async fn tell(&mut self, sight: Sight, reason: Reason) -> Result<(), StoreError> {
+    async fn tell(&mut self, sight: Sight, attempts_ended: u64, reason: Reason) -> Result<(), StoreError> {
         if reason == Reason::Due || self.told.as_ref() != Some(&sight) {
             self.seq += 1;
             let report = InventoryReport {
                 session: self.session,
                 machine: self.machine.clone(),
                 seq: self.seq,
+                attempts_ended,
                 engine: sight.engine.clone(),
                 instances: sight.instances.clone(),
             };
@@ -171,13 +201,13 @@ impl Inventory {
         }
         tokio::select! {
             biased;
-            () = self.look.notified() => return Reason::Due,
+            () = self.look.due.notified() => return Reason::Due,
             () = sleep_until(self.told_at + self.interval) => return Reason::Due,
             () = self.deployer.changed() => {}
         }
         tokio::select! {
             biased;
-            () = self.look.notified() => Reason::Due,
+            () = self.look.due.notified() => Reason::Due,
             () = sleep(GATHER) => Reason::Hint,
         }
     }

@@ -29,14 +29,14 @@ pub use error::AgentError;
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::deploy::Deployer;
 use crate::execute::ExecutorRegistry;
 use crate::id::SessionId;
 use crate::store::AgentStore;
-use inventory::{Engine, Inventory};
+use inventory::{Engine, Inventory, Look};
 use poller::Poller;
 
 /// One agent, before it runs.
@@ -76,10 +76,11 @@ impl Agent {
     /// process took over. Whatever may pass is waited for, without end.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AgentError> {
         let session = SessionId::generate();
-        let Some(lease) = session::begin(&self.config, &*self.store, session, &shutdown).await? else {
+        let Some((lease, attempts_ended)) = session::begin(&self.config, &*self.store, session, &shutdown).await?
+        else {
             return Ok(());
         };
-        let look = Arc::new(Notify::new());
+        let look = Arc::new(Look::new(attempts_ended));
         let (engine, engine_seen) = watch::channel(if self.deployer.is_some() { Engine::Unseen } else { Engine::None });
         let inventory = self.deployer.map(|deployer| {
             Inventory::new(&self.config, session, Arc::clone(&self.store), deployer, Arc::clone(&look), engine)

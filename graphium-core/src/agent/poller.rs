@@ -8,13 +8,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::backoff::{self, Backoff};
-use super::inventory::Engine;
+use super::inventory::{Engine, Look};
 use super::lease::Lease;
 use super::reporter::Reporter;
 use super::roster::Roster;
@@ -62,7 +62,7 @@ pub(super) struct Poller {
     roster: Roster,
     reporter: Reporter,
     engine: watch::Receiver<Engine>,
-    look: Arc<Notify>,
+    look: Arc<Look>,
     shutdown: CancellationToken,
     stop: Stop,
     backoff: Backoff,
@@ -78,7 +78,7 @@ impl Poller {
         store: Arc<dyn AgentStore>,
         executors: ExecutorRegistry,
         engine: watch::Receiver<Engine>,
-        look: Arc<Notify>,
+        look: Arc<Look>,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
@@ -217,10 +217,7 @@ impl Poller {
         self.roster.told(&request.running);
 
         let mut news = self.reporter.settle(&answer.receipts);
-        if news {
-            // What is seen from here on is newer than what the store has just heard.
-            self.look.notify_one();
-        }
+        self.look.after(answer.attempts_ended);
         for claimed in answer.claims {
             news |= self.take(claimed);
         }
@@ -303,7 +300,7 @@ impl Poller {
             self.reporter.report(task, attempt, status);
         }
         if !self.reporter.is_due(task, attempt) {
-            self.look.notify_one();
+            self.look.again();
         }
         self.begin();
         self.flush_when_idle();

@@ -10,7 +10,8 @@ use super::{AgentConfig, AgentError};
 use crate::id::SessionId;
 use crate::store::{AgentStore, ClaimAnswer, ClaimRequest, StoreError, StoreErrorKind};
 
-/// Begins the session, however long that takes; none when `shutdown` came first.
+/// Begins the session, however long that takes; none when `shutdown` came first. Answers with the lease, and with how
+/// many attempts on this host have ended.
 ///
 /// The call asks for no work: what the engine has is reported before anything is taken.
 pub(super) async fn begin(
@@ -18,7 +19,7 @@ pub(super) async fn begin(
     store: &dyn AgentStore,
     session: SessionId,
     shutdown: &CancellationToken,
-) -> Result<Option<Lease>, AgentError> {
+) -> Result<Option<(Lease, u64)>, AgentError> {
     let mut backoff = Backoff::new(config.seed);
     let mut said = None;
     loop {
@@ -31,7 +32,7 @@ pub(super) async fn begin(
         let error = match answer {
             Ok(answer) => {
                 info!(agent = %config.id, %session, lease = ?answer.lease, "the store knows this agent");
-                return Ok(Some(Lease::begun(sent, answer.lease)));
+                return Ok(Some((Lease::begun(sent, answer.lease), answer.attempts_ended)));
             }
             Err(error) => error,
         };

@@ -22,12 +22,19 @@ struct FakeHost {
     id: AgentId,
     session: SessionId,
     seq: u64,
+    attempts_ended: u64,
     instances: Vec<Instance>,
 }
 
 impl FakeHost {
     fn new(id: &str) -> Self {
-        Self { id: AgentId::new(id).unwrap(), session: SessionId::generate(), seq: 0, instances: Vec::new() }
+        Self {
+            id: AgentId::new(id).unwrap(),
+            session: SessionId::generate(),
+            seq: 0,
+            attempts_ended: 0,
+            instances: Vec::new(),
+        }
     }
 
     async fn look(&mut self, scene: &Scene) {
@@ -37,6 +44,7 @@ impl FakeHost {
             session: self.session,
             machine: "machine".into(),
             seq: self.seq,
+            attempts_ended: self.attempts_ended,
             engine: Some(EngineInfo::default()),
             instances: self.instances.clone(),
         };
@@ -49,10 +57,10 @@ impl FakeHost {
         answer.claims.into_iter().map(|claimed| claimed.task).collect()
     }
 
-    async fn report(&self, scene: &Scene, task: &Task, status: ReportedStatus) {
+    async fn report(&mut self, scene: &Scene, task: &Task, status: ReportedStatus) {
         let mut call = ClaimRequest::hello(self.session, "machine");
         call.reports.push(Report { task: task.id(), attempt: task.attempt, status });
-        scene.control.store().claim(&self.id, call).await.unwrap();
+        self.attempts_ended = scene.control.store().claim(&self.id, call).await.unwrap().attempts_ended;
     }
 
     /// Does everything that is there to do, then looks. Answers with what it did.
@@ -287,7 +295,7 @@ async fn a_second_deployment_touches_only_what_changed() {
 
 #[tokio::test]
 async fn a_failed_step_ends_the_deployment_with_step_host_and_reason() {
-    let (scene, [vm1, mut vm2]) = Scene::with_hosts(["vm1", "vm2"]).await;
+    let (scene, [mut vm1, mut vm2]) = Scene::with_hosts(["vm1", "vm2"]).await;
     scene.apply(&stack()).await;
     vm2.work(&scene).await;
     let tasks = vm1.claim(&scene).await;

@@ -109,6 +109,9 @@ pub struct ClaimAnswer {
     pub directives: Vec<Directive>,
     /// What became of each report.
     pub receipts: Vec<ReportReceipt>,
+    /// How many attempts on this host have ended, as the store knows. An inventory says the number that was
+    /// known when the agent began to look.
+    pub attempts_ended: u64,
 }
 
 /// A task given to an agent.
@@ -160,6 +163,8 @@ pub struct InventoryReport {
     pub machine: String,
     /// Grows with each report of the session; an older one is dropped.
     pub seq: u64,
+    /// The last [`ClaimAnswer::attempts_ended`] that the agent had heard when it began to look.
+    pub attempts_ended: u64,
     /// The engine, where it answers.
     pub engine: Option<EngineInfo>,
     /// Every instance with this installation's and this host's labels. Always the whole list. While the engine does

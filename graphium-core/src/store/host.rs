@@ -34,11 +34,12 @@ pub struct Host {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub observed_at: Option<Timestamp>,
-    /// When an attempt of a task on this host last ended, however it ended. An inventory that is older may not
-    /// show what that attempt did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
-    pub last_attempt_ended_at: Option<Timestamp>,
+    /// How many attempts of tasks on this host have ended, however they ended.
+    #[serde(default)]
+    pub attempts_ended: u64,
+    /// Of how many of them the agent knew when it last began to look at its engine.
+    #[serde(default)]
+    pub attempts_seen: u64,
     /// The number of that report within its session.
     pub inventory_seq: u64,
     /// The session that sent it. An inventory of an earlier life is worth less than one of this life.
@@ -47,9 +48,10 @@ pub struct Host {
 }
 
 impl Host {
-    /// Whether its inventory shows all that its tasks have done: it is newer than the end of the latest attempt.
+    /// Whether its inventory shows all that its tasks have done: the agent knew of the end of every attempt before it
+    /// looked. Counted, not timed: messages may pass each other on their way.
     #[must_use]
     pub fn is_observed_since_its_last_task(&self) -> bool {
-        self.observed_at.is_some_and(|observed| self.last_attempt_ended_at.is_none_or(|ended| ended < observed))
+        self.observed_at.is_some() && self.attempts_seen == self.attempts_ended
     }
 }

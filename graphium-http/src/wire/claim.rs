@@ -179,6 +179,9 @@ pub struct ClaimReply {
     /// What became of each report.
     #[serde(default)]
     pub receipts: Vec<ReceiptView>,
+    /// How many attempts on this host have ended, as the server knows; the next inventory says it back.
+    #[serde(default)]
+    pub attempts_ended: u64,
 }
 
 /// A task given to the agent.
@@ -301,6 +304,7 @@ impl From<ClaimAnswer> for ClaimReply {
             claims: answer.claims.into_iter().map(Into::into).collect(),
             directives: answer.directives.into_iter().map(Into::into).collect(),
             receipts: answer.receipts.into_iter().map(receipt).collect(),
+            attempts_ended: answer.attempts_ended,
         }
     }
 }
@@ -319,6 +323,7 @@ impl ClaimReply {
             claims: claims.collect::<Result<_, _>>()?,
             directives: self.directives.into_iter().map(Into::into).collect(),
             receipts: self.receipts.into_iter().map(receipt).collect(),
+            attempts_ended: self.attempts_ended,
         })
     }
 }
@@ -372,6 +377,7 @@ mod tests {
                 attempt: Attempt(1),
                 answer: ReportAnswer::StaleAttempt,
             }],
+            attempts_ended: 17,
         };
         let text = serde_json::to_string(&ClaimReply::from(answer.clone())).unwrap();
         let read: ClaimReply = serde_json::from_str(&text).unwrap();

@@ -16,6 +16,9 @@ pub struct InventoryCall {
     pub machine: String,
     /// Grows with each report of the session; an older one is dropped.
     pub seq: u64,
+    /// The last `attemptsEnded` that the agent had heard when it began to look.
+    #[serde(default)]
+    pub attempts_ended: u64,
     /// The engine, where it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineInfo>,
@@ -25,14 +28,14 @@ pub struct InventoryCall {
 
 impl From<InventoryReport> for InventoryCall {
     fn from(report: InventoryReport) -> Self {
-        let InventoryReport { session, machine, seq, engine, instances } = report;
-        Self { session, machine, seq, engine, instances }
+        let InventoryReport { session, machine, seq, attempts_ended, engine, instances } = report;
+        Self { session, machine, seq, attempts_ended, engine, instances }
     }
 }
 
 impl From<InventoryCall> for InventoryReport {
     fn from(call: InventoryCall) -> Self {
-        let InventoryCall { session, machine, seq, engine, instances } = call;
-        Self { session, machine, seq, engine, instances }
+        let InventoryCall { session, machine, seq, attempts_ended, engine, instances } = call;
+        Self { session, machine, seq, attempts_ended, engine, instances }
     }
 }

@@ -84,6 +84,7 @@ async fn an_agent_goes_on_after_its_credential_expired() {
         session: SessionId::generate(),
         machine: "machine-2".into(),
         seq: 1,
+        attempts_ended: 0,
         engine: None,
         instances: Vec::new(),
     };

@@ -65,8 +65,9 @@ impl Call {
             attempt: report.attempt,
             answer: ReportAnswer::Accepted,
         };
-        let receipts = self.request.reports.iter().map(accept).collect();
-        self.answer(ClaimAnswer { receipts, ..ClaimAnswer::default() });
+        let receipts: Vec<_> = self.request.reports.iter().map(accept).collect();
+        let attempts_ended = receipts.len() as u64;
+        self.answer(ClaimAnswer { receipts, attempts_ended, ..ClaimAnswer::default() });
     }
 }
 

@@ -62,7 +62,8 @@ impl Engine {
             engine: None,
             instances: Vec::new(),
             observed_at: None,
-            last_attempt_ended_at: None,
+            attempts_ended: 0,
+            attempts_seen: 0,
             inventory_seq: 0,
             inventory_session: None,
         };

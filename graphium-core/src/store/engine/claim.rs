@@ -57,7 +57,7 @@ impl Engine {
     /// An answer after a wait starts the lease again.
     fn renewed(&mut self, waiter: &Waiter, answer: ClaimAnswer) -> ClaimAnswer {
         self.renew(&waiter.agent);
-        ClaimAnswer { lease: self.lease_of(waiter), ..answer }
+        ClaimAnswer { lease: self.lease_of(waiter), attempts_ended: self.attempts_ended(&waiter.agent), ..answer }
     }
 
     /// A session does not end while the claim by which it was renewed still waits.
@@ -76,6 +76,10 @@ impl Engine {
             .map_or(self.settings.lease, |host| host.lease_expires_at.since(waiter.received_at))
     }
 
+    fn attempts_ended(&self, agent: &AgentId) -> u64 {
+        self.hosts.get(agent).map_or(0, |host| host.attempts_ended)
+    }
+
     fn give(&mut self, waiter: &Waiter) -> Option<ClaimAnswer> {
         let (agent, request) = (&waiter.agent, &waiter.request);
         let (directives, news) = self.directives(agent, request);
@@ -92,7 +96,8 @@ impl Engine {
         }
         self.note_told(agent, &directives);
         let receipts = waiter.receipts.clone();
-        Some(ClaimAnswer { lease: self.lease_of(waiter), claims, directives, receipts })
+        let attempts_ended = self.attempts_ended(agent);
+        Some(ClaimAnswer { lease: self.lease_of(waiter), claims, directives, receipts, attempts_ended })
     }
 
     /// What was given under this claim id before and is still held.

@@ -24,6 +24,7 @@ impl Engine {
             host.inventory_session = Some(report.session);
             host.inventory_seq = report.seq;
             host.observed_at = Some(now);
+            host.attempts_seen = report.attempts_ended;
             std::mem::replace(&mut host.instances, report.instances.clone())
         });
         self.changes.inventories.insert(agent.clone());

@@ -66,7 +66,7 @@ impl Engine {
             entry.record.ended = Some(ended.to_owned());
             entry.record.error = error;
             if let Some(host) = self.hosts.get_mut(task.agent()) {
-                host.last_attempt_ended_at = Some(now);
+                host.attempts_ended += 1;
                 self.changes.hosts.insert(host.id.clone());
             }
         }

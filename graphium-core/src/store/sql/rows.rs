@@ -101,7 +101,8 @@ pub(super) fn session_document(host: &Host) -> Host {
         engine: None,
         instances: Vec::new(),
         observed_at: host.observed_at,
-        last_attempt_ended_at: host.last_attempt_ended_at,
+        attempts_ended: host.attempts_ended,
+        attempts_seen: host.attempts_seen,
         inventory_seq: host.inventory_seq,
         inventory_session: host.inventory_session,
     }
