@@ -12,6 +12,8 @@ mod invariants;
 mod record;
 mod script;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use record::Story;
 
 /// How many seeds the test command runs.
@@ -34,14 +36,28 @@ fn every_seed_keeps_every_invariant_and_settles_what_was_acknowledged() {
         Some(seed) => seed..seed + 1,
         None => 0..setting("GRAPHIUM_SIM_SEEDS").unwrap_or(SEEDS),
     };
-    let mut settled = 0;
-    for seed in seeds {
-        let story = simulate(seed);
-        let broken = invariants::check(&story);
-        assert!(broken.is_empty(), "seed {seed} (GRAPHIUM_SIM_SEED={seed} runs it alone):\n{}", broken.join("\n"));
-        settled += story.tasks.len();
+    let next = AtomicU64::new(seeds.start);
+    let failures = std::thread::scope(|scope| {
+        let judge = || {
+            std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < seeds.end))
+                .find_map(failure)
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let judges: Vec<_> = (0..threads).map(|_| scope.spawn(judge)).collect();
+        judges.into_iter().filter_map(|judge| judge.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What is broken in the run of a seed.
+fn failure(seed: u64) -> Option<String> {
+    let story = simulate(seed);
+    let mut broken = invariants::check(&story);
+    if story.tasks.is_empty() {
+        broken.push("  nothing was done".to_owned());
     }
-    assert!(settled > 0, "the simulation did nothing");
+    (!broken.is_empty())
+        .then(|| format!("seed {seed} (GRAPHIUM_SIM_SEED={seed} runs it alone):\n{}", broken.join("\n")))
 }
 
 #[test]

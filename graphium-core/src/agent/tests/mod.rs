@@ -3,6 +3,7 @@
 mod calls;
 mod engine;
 mod stopping;
+mod together;
 mod work;
 
 use std::fmt;
