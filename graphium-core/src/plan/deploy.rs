@@ -54,7 +54,7 @@ impl Change {
 }
 
 struct Planner<'a> {
-    wanted: &'a StackSpec,
+    specs: BTreeMap<&'a ContainerName, &'a ContainerSpec>,
     changes: BTreeMap<Place, Change>,
     /// What is there, wanted or not.
     there: Vec<(Place, &'a Instance)>,
@@ -77,16 +77,20 @@ impl<'a> Planner<'a> {
             .iter()
             .flat_map(|(agent, instances)| instances.iter().map(move |instance| (place(agent, instance), instance)))
             .collect();
+        let specs: BTreeMap<_, _> = wanted.containers.iter().map(|spec| (&spec.name, spec)).collect();
+        let mut at: BTreeMap<&Place, Vec<&Instance>> = BTreeMap::new();
+        for (place, instance) in &there {
+            at.entry(place).or_default().push(instance);
+        }
         let mut changes = BTreeMap::new();
         for placement in placements {
-            let Some(spec) = wanted.container(&placement.container) else { continue };
+            let Some(spec) = specs.get(&placement.container) else { continue };
             let place = (placement.agent.clone(), placement.container.clone(), placement.slot);
-            let here: Vec<_> =
-                there.iter().filter(|(other, _)| *other == place).map(|(_, instance)| *instance).collect();
-            changes.insert(place, change(wanted, spec, &here, previous));
+            let here = at.get(&place).map_or(&[][..], Vec::as_slice);
+            changes.insert(place.clone(), change(wanted, spec, here, previous));
         }
         Self {
-            wanted,
+            specs,
             changes,
             there,
             removed: BTreeSet::new(),
@@ -105,7 +109,7 @@ impl<'a> Planner<'a> {
     fn prefetch(&mut self) {
         let mut images: BTreeMap<AgentId, BTreeSet<&str>> = BTreeMap::new();
         for ((agent, name, _), change) in &self.changes {
-            let spec = self.wanted.container(name).filter(|spec| spec.pull_policy != PullPolicy::Never);
+            let spec = self.specs.get(name).filter(|spec| spec.pull_policy != PullPolicy::Never);
             if let (Some(spec), StepAction::Create | StepAction::Replace) = (spec, change.action) {
                 images.entry(agent.clone()).or_default().insert(&spec.image);
             }
@@ -144,7 +148,7 @@ impl<'a> Planner<'a> {
             .iter()
             .filter(|(other, change)| other.0 == place.0 && *other != place && change.action != StepAction::Keep);
         others.into_iter().find_map(|((_, name, _), _)| {
-            let spec = self.wanted.container(name)?;
+            let spec = self.specs.get(name)?;
             let held = |port: &crate::stack::PublishedPort| spec.ports.iter().any(|wanted| port.clashes_with(wanted));
             if let Some(port) = instance.ports.iter().find(|port| held(port)) {
                 return Some(format!("holds host port {}/{}, which {name} needs", port.host_port, port.protocol));
@@ -155,7 +159,7 @@ impl<'a> Planner<'a> {
     }
 
     fn bring_up(&mut self, name: &ContainerName) {
-        let Some(spec) = self.wanted.container(name) else { return };
+        let Some(spec) = self.specs.get(name) else { return };
         let mut after: Vec<usize> = spec
             .depends_on
             .iter()
@@ -194,7 +198,7 @@ impl<'a> Planner<'a> {
             }
             let elsewhere =
                 self.changes.keys().find(|(_, name, slot)| *name == instance.container && *slot == instance.slot);
-            let reason = match (elsewhere, self.wanted.container(&instance.container)) {
+            let reason = match (elsewhere, self.specs.get(&instance.container)) {
                 (Some((agent, _, _)), _) => format!("placed on {agent}"),
                 (None, Some(spec)) => format!("one too many: {} wanted", spec.replicas),
                 (None, None) => "no longer in the stack".into(),
@@ -217,7 +221,7 @@ impl<'a> Planner<'a> {
     fn announce(&mut self) {
         let replaced = self.plan.steps.iter().filter(|step| step.action == StepAction::Replace);
         let interrupted = replaced.filter_map(|step| {
-            let spec = self.wanted.container(step.container.as_ref()?)?;
+            let spec = self.specs.get(step.container.as_ref()?)?;
             let held = held_alone(spec)?;
             Some(format!(
                 "{}/{} on {} is interrupted: {held} is free only when the old instance has stopped",

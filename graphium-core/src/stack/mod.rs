@@ -6,6 +6,7 @@ mod container;
 mod deployment;
 mod document;
 mod hash;
+mod host_ports;
 mod instance;
 pub mod interpolate;
 pub mod jsonld;
@@ -24,6 +25,7 @@ pub use container::{
 pub use deployment::{Deployment, DeploymentAction, DeploymentStatus, Stack, Step, StepAction};
 pub use document::{MAX_DEFINITION_BYTES, MAX_DEFINITION_DEPTH, MAX_DEFINITION_VALUES};
 pub use hash::{SPEC_HASH_VERSION, spec_hash};
+pub(crate) use host_ports::HostPorts;
 pub use instance::{Capacity, EngineInfo, Health, HostState, Instance, InstanceState, PublishedPort};
 pub use network::NetworkSpec;
 pub use problem::{InvalidDefinition, MAX_PROBLEMS, Problem};

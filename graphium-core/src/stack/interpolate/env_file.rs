@@ -204,4 +204,12 @@ mod tests {
         assert!(parse_env_file(&padded(MAX_DEFINITION_BYTES), &lookup).is_ok());
         assert!(parse_env_file(&padded(MAX_DEFINITION_BYTES + 1), &lookup).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "([A-Z]{1,2}=|[ \\t\"'$\\\\#{}:?+-]|[a-z]|\\PC|\\n|\\r){0,40}") {
+            drop(parse_env_file(&text, &lookup));
+            drop(super::super::interpolate_json(&serde_json::Value::String(text).to_string(), &lookup));
+        }
+    }
 }

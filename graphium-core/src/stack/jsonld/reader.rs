@@ -52,12 +52,17 @@ impl<'t> Report<'t> {
         Self { lines, problems: Vec::new(), warnings: Vec::new(), origins: BTreeMap::new() }
     }
 
+    /// Whether no more problems would be listed.
+    fn is_full(&self) -> bool {
+        self.problems.len() >= MAX_PROBLEMS
+    }
+
     pub(super) fn problem(&mut self, at: &Cursor<'_>, message: impl Into<String>) {
         self.problem_at(at.offset(), at.path.clone(), message);
     }
 
     fn problem_at(&mut self, offset: usize, path: String, message: impl Into<String>) {
-        if self.problems.len() < MAX_PROBLEMS {
+        if !self.is_full() {
             self.problems.push(self.lines.problem(offset, path, message));
         }
     }
@@ -186,7 +191,7 @@ impl<'n> Object<'n> {
     pub(super) fn finish(self, report: &mut Report<'_>) {
         for (entry, left) in self.entries.iter().zip(&self.left) {
             let key = entry.key.as_str();
-            if !left || COMMON.contains(&key) {
+            if !left || COMMON.contains(&key) || report.is_full() {
                 continue;
             }
             let path = join(&self.path, key);

@@ -15,7 +15,10 @@ pub(super) fn read(mut object: Object<'_>, at: &Cursor<'_>, report: &mut Report<
     let stack_name = object.take("name");
     let description = object.take("description").and_then(|at| text(&at, report));
     let comment = object.take("comment").and_then(|at| text(&at, report));
-    let host = object.take("locatedInHost").and_then(|at| host(&at, report));
+    let host = object.take("locatedInHost").and_then(|at| {
+        report.origin("host", &at);
+        host(&at, report)
+    });
     let deployment = object.take("deployment").map(|at| deployment(&at, report)).unwrap_or_default();
     let network = object.take("network").and_then(|at| network(&at, report));
     let parts = object.take("hasPart");

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::stack::{
     DependencyCondition, HealthProbe, MAX_CONTAINERS, MountSource, PlacementStrategy, Protocol, RestartPolicy,
@@ -359,5 +361,29 @@ fn a_text_that_is_no_stack_says_what_is_missing() {
     ] {
         let problems = refused(text);
         assert!(problems[0].message.starts_with(expected) || problems[0].message.contains(expected), "{problems:#?}");
+    }
+}
+
+proptest! {
+    /// Whatever is done to a text, it is read or refused, never worse, and every problem has a place in it.
+    #[test]
+    fn a_damaged_text_is_read_or_refused(
+        cuts in proptest::collection::vec((0..4000_usize, 0..30_usize, "[\\PC\"{}\\[\\],:0-9a-z]{0,6}"), 1..4),
+        second in proptest::bool::ANY,
+    ) {
+        let mut text: Vec<char> = if second { PAGES } else { SHOP }.chars().collect();
+        for (start, length, put) in cuts {
+            let start = start % text.len().max(1);
+            let end = (start + length).min(text.len());
+            text.splice(start..end, put.chars());
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(refused) = parse(&text) {
+            prop_assert!(!refused.problems.is_empty());
+            for problem in refused.problems {
+                let line = problem.line.unwrap_or(0);
+                prop_assert!(line >= 1 && line <= text.lines().count().max(1) + 1, "{}", problem);
+            }
+        }
     }
 }

@@ -6,11 +6,17 @@ use super::Problems;
 use crate::id::ContainerName;
 use crate::stack::{ContainerSpec, Dependency, DependencyCondition, RestartPolicy, StackSpec};
 
+/// The most names that a message lists.
+const LISTED_NAMES: usize = 20;
+
 pub(super) fn check(spec: &StackSpec, problems: &mut Problems) {
     let known: BTreeMap<_, _> = spec.containers.iter().map(|container| (&container.name, container)).collect();
     for (index, container) in spec.containers.iter().enumerate() {
         let mut seen = BTreeSet::new();
         for (place, dependency) in container.depends_on.iter().enumerate() {
+            if problems.is_full() {
+                return;
+            }
             let path = format!("containers[{index}].dependsOn[{place}]");
             if !seen.insert(&dependency.container) {
                 problems.add(&path, format!("{} is named twice: keep one", dependency.container));
@@ -34,8 +40,9 @@ pub(super) fn check(spec: &StackSpec, problems: &mut Problems) {
 }
 
 fn unknown(dependency: &Dependency, known: &BTreeMap<&ContainerName, &ContainerSpec>) -> String {
-    let names: Vec<_> = known.keys().map(|name| name.as_str()).collect();
-    format!("there is no container {} in the stack; there are: {}", dependency.container, names.join(", "))
+    let names: Vec<_> = known.keys().take(LISTED_NAMES).map(|name| name.as_str()).collect();
+    let more = if known.len() > LISTED_NAMES { ", …" } else { "" };
+    format!("there is no container {} in the stack; there are: {}{more}", dependency.container, names.join(", "))
 }
 
 /// Why a condition can never be met.

@@ -50,6 +50,11 @@ impl Problems {
         }
     }
 
+    /// Whether more would not be listed.
+    fn is_full(&self) -> bool {
+        self.0.len() >= MAX_PROBLEMS
+    }
+
     fn check<E: std::fmt::Display>(&mut self, path: impl Into<String>, result: Result<(), E>) {
         if let Err(error) = result {
             self.add(path, error.to_string());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Problems;
 use crate::id::AgentId;
-use crate::stack::{ContainerSpec, PlacementStrategy, PortSpec, PublishedPort, StackSpec};
+use crate::stack::{ContainerSpec, HostPorts, PlacementStrategy, PortSpec, PublishedPort, StackSpec};
 
 impl PortSpec {
     /// Whether two ports cannot be published on one host: the same number and protocol, on the same
@@ -33,40 +33,56 @@ impl PublishedPort {
     }
 }
 
+/// Whose a port is: the container's place, for messages.
+type Ports = HostPorts<usize>;
+
 pub(super) fn check(spec: &StackSpec, problems: &mut Problems) {
-    let mut by_host: BTreeMap<Option<&AgentId>, Vec<usize>> = BTreeMap::new();
+    let mut hosts: BTreeMap<Option<&AgentId>, (Ports, BTreeMap<&str, usize>)> = BTreeMap::new();
     for (index, container) in spec.containers.iter().enumerate() {
-        inside(container, &format!("containers[{index}]"), problems);
         let host = spec.host_of(container);
-        let scattered = spec.strategy == PlacementStrategy::Spread && host.is_none();
-        if !scattered {
-            by_host.entry(host).or_default().push(index);
-            replicas(container, index, problems);
+        numbers(container, index, problems);
+        if spec.strategy == PlacementStrategy::Spread && host.is_none() {
+            ports(spec, index, &mut Ports::default(), problems);
+            continue;
         }
-    }
-    for together in by_host.values() {
-        for (place, &index) in together.iter().enumerate() {
-            for &earlier in &together[..place] {
-                pair(spec, earlier, index, problems);
-            }
+        let (taken, names) = hosts.entry(host).or_default();
+        ports(spec, index, taken, problems);
+        replicas(container, index, problems);
+        if let Some(name) = &container.container_name
+            && let Some(first) = names.insert(name, index)
+        {
+            let message = format!("container {} has that name on the same host", spec.containers[first].name);
+            problems.add(format!("containers[{index}].containerName"), message);
         }
     }
 }
 
-/// One container against itself.
-fn inside(container: &ContainerSpec, path: &str, problems: &mut Problems) {
-    for (index, port) in container.ports.iter().enumerate() {
-        let here = format!("{path}.ports[{index}]");
+fn numbers(container: &ContainerSpec, index: usize, problems: &mut Problems) {
+    for (place, port) in container.ports.iter().enumerate() {
+        let here = format!("containers[{index}].ports[{place}]");
         if port.container_port == 0 {
             problems.add(format!("{here}.containerPort"), "a port is 1 to 65535");
         }
         if port.host_port == Some(0) {
             problems.add(format!("{here}.hostPort"), "a port is 1 to 65535: leave it out to let the engine choose");
         }
-        if container.ports[..index].iter().any(|earlier| port.clashes_with(earlier)) {
-            let number = port.host_port.unwrap_or_default();
-            problems.add(&here, format!("host port {number}/{} is given twice", port.protocol));
+    }
+}
+
+/// Takes the ports of a container on its host; what is taken already is a problem.
+fn ports(spec: &StackSpec, index: usize, taken: &mut Ports, problems: &mut Problems) {
+    for (place, port) in spec.containers[index].ports.iter().enumerate() {
+        let Some(number) = port.host_port else { continue };
+        if let Some(&first) = taken.owner(port) {
+            let message = if first == index {
+                format!("host port {number}/{} is given twice", port.protocol)
+            } else {
+                let other = &spec.containers[first].name;
+                format!("host port {number}/{} is taken by container {other} on the same host", port.protocol)
+            };
+            problems.add(format!("containers[{index}].ports[{place}]"), message);
         }
+        taken.take(port, index);
     }
 }
 
@@ -81,21 +97,5 @@ fn replicas(container: &ContainerSpec, index: usize, problems: &mut Problems) {
             container.replicas, container.name
         );
         problems.add(format!("containers[{index}].replicas"), message);
-    }
-}
-
-fn pair(spec: &StackSpec, earlier: usize, later: usize, problems: &mut Problems) {
-    let (first, second) = (&spec.containers[earlier], &spec.containers[later]);
-    for (place, port) in second.ports.iter().enumerate() {
-        if first.ports.iter().any(|other| port.clashes_with(other)) {
-            let number = port.host_port.unwrap_or_default();
-            let message =
-                format!("host port {number}/{} is taken by container {} on the same host", port.protocol, first.name);
-            problems.add(format!("containers[{later}].ports[{place}]"), message);
-        }
-    }
-    if second.container_name.is_some() && first.container_name == second.container_name {
-        let message = format!("container {} has that name on the same host", first.name);
-        problems.add(format!("containers[{later}].containerName"), message);
     }
 }
