@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::StoreHarness;
 use super::scene::{completed, instance, stack, task};
 use crate::event::{Event, EventType};
-use crate::stack::InstanceState;
+use crate::stack::{EngineInfo, InstanceState};
 use crate::store::StoreErrorKind;
 
 async fn container_events(harness: &StoreHarness) -> Vec<Event> {
@@ -84,6 +84,22 @@ pub(super) async fn an_engine_that_does_not_answer_leaves_the_instances(harness:
     assert_eq!(container_events(harness).await.len(), 1);
     harness.pass(Duration::from_secs(1));
     worker.observe(3, vec![instance("c1")]).await.unwrap();
+    assert!(harness.host("vm1").await.is_observed_since_its_last_task());
+}
+
+pub(super) async fn an_inventory_that_was_begun_before_a_task_ended_does_not_show_it(harness: &StoreHarness) {
+    let worker = harness.worker("vm1");
+    worker.observe(1, Vec::new()).await.unwrap();
+    let known = worker.call(worker.hello()).await.attempts_ended;
+    harness.submit_one(task()).await;
+    worker.work(completed()).await;
+    harness.pass(Duration::from_secs(1));
+
+    worker.observe_knowing(known, Some(EngineInfo::default()), 2, Vec::new()).await.unwrap();
+    assert!(!harness.host("vm1").await.is_observed_since_its_last_task());
+
+    let known = worker.call(worker.hello()).await.attempts_ended;
+    worker.observe_knowing(known, Some(EngineInfo::default()), 3, Vec::new()).await.unwrap();
     assert!(harness.host("vm1").await.is_observed_since_its_last_task());
 }
 

@@ -235,6 +235,7 @@ macro_rules! __agent_store_cases {
             an_older_inventory_is_dropped
             a_new_session_starts_its_count_again
             an_engine_that_does_not_answer_leaves_the_instances
+            an_inventory_that_was_begun_before_a_task_ended_does_not_show_it
             an_inventory_of_a_session_that_is_over_is_refused;
         racing:
             two_sessions_race_for_a_thousand_tasks;

@@ -166,8 +166,20 @@ impl Worker {
         seq: u64,
         instances: Vec<Instance>,
     ) -> Result<(), StoreError> {
+        let attempts_ended = self.try_call(self.hello()).await.map_or(0, |answer| answer.attempts_ended);
+        self.observe_knowing(attempts_ended, engine, seq, instances).await
+    }
+
+    /// Reports what was looked at when so many attempts were known to have ended.
+    pub(super) async fn observe_knowing(
+        &self,
+        attempts_ended: u64,
+        engine: Option<crate::stack::EngineInfo>,
+        seq: u64,
+        instances: Vec<Instance>,
+    ) -> Result<(), StoreError> {
         let (session, machine) = (self.session, self.machine.clone());
-        let report = InventoryReport { session, machine, seq, engine, instances };
+        let report = InventoryReport { session, machine, seq, attempts_ended, engine, instances };
         within_patience(self.side.inventory(&self.id, report)).await
     }
 }
