@@ -38,6 +38,10 @@ pub(super) async fn remove(mut stage: Stage, interrupts: &mut Interrupts, tell: 
         }
         evidence::nothing_left(&*runtime, installation).await?;
     }
+    while let Some(made) = stage.making.join_next().await {
+        // Whether it was made or not: it is removed next.
+        drop(made);
+    }
     if let Some(image) = &stage.image {
         stage.engine.remove_image(image).await?;
     }

@@ -1,6 +1,7 @@
 //! The story, phase by phase. Whatever is not as it must be ends it with an error.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -56,7 +57,10 @@ async fn image(stage: &mut Stage, tell: &mut Narrator) -> anyhow::Result<()> {
     let reference = format!("graphium-demo:{}", &installation[..8]);
     // Noted before it is made: an interruption in the middle may leave it.
     stage.image = Some(reference.clone());
-    let how = stage.engine.make_image(&reference).await?;
+    let (engine, name) = (Arc::clone(&stage.engine), reference.clone());
+    stage.making.spawn(async move { engine.make_image(&name).await });
+    let made = stage.making.join_next().await.context("nobody makes the image")?;
+    let how = made.context("making the image was interrupted")??;
     tell.done(format_args!("{reference} {how}"))?;
     Ok(())
 }

@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use clap::Args;
 use graphium_core::id::StackName;
 use graphium_core::stack::{Deployment, DeploymentAction};
-use graphium_http::client::Client;
+use graphium_http::client::{Client, ClientError};
 
 use super::WaitArgs;
 use super::board::Board;
 use super::follow::Follow;
 use crate::connection::ConnectionArgs;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupts;
 use crate::output::{Format, OutputArgs, print_json};
 use crate::settings::Settings;
 
@@ -42,16 +43,33 @@ pub(super) struct RemoveArgs {
 impl ActArgs {
     pub(super) async fn run(self, settings: Settings, action: DeploymentAction) -> anyhow::Result<Exit> {
         let api = self.connection.open(settings)?;
-        let deployment = api.act_on_stack(&self.name, action).await?;
-        follow(&api, &deployment, self.wait, self.output.output).await
+        let mut interrupts = Interrupts::listen()?;
+        let deployment = asked(&mut interrupts, &self.name, api.act_on_stack(&self.name, action)).await?;
+        follow(&api, &deployment, self.wait, self.output.output, &mut interrupts).await
     }
 }
 
 impl RemoveArgs {
     pub(super) async fn run(self, settings: Settings) -> anyhow::Result<Exit> {
         let api = self.act.connection.open(settings)?;
-        let deployment = api.delete_stack(&self.act.name, self.volumes).await?;
-        follow(&api, &deployment, self.act.wait, self.act.output.output).await
+        let mut interrupts = Interrupts::listen()?;
+        let call = api.delete_stack(&self.act.name, self.volumes);
+        let deployment = asked(&mut interrupts, &self.act.name, call).await?;
+        follow(&api, &deployment, self.act.wait, self.act.output.output, &mut interrupts).await
+    }
+}
+
+/// The answer to a call that changes something. Interrupted, nobody here knows whether it did.
+pub(super) async fn asked(
+    interrupts: &mut Interrupts,
+    stack: &StackName,
+    call: impl Future<Output = Result<Deployment, ClientError>>,
+) -> anyhow::Result<Deployment> {
+    match interrupts.or(call).await {
+        Some(answer) => Ok(answer?),
+        None => Err(Failure::new(Exit::Interrupted, "interrupted before the server answered: it may have accepted it")
+            .advice(format!("see with `graphium stack status {stack}`"))
+            .into()),
     }
 }
 
@@ -61,6 +79,7 @@ pub(super) async fn follow(
     accepted: &Deployment,
     wait: WaitArgs,
     format: Format,
+    interrupts: &mut Interrupts,
 ) -> anyhow::Result<Exit> {
     let (stack, generation) = (&accepted.stack, accepted.generation);
     if wait.detach {
@@ -79,7 +98,7 @@ pub(super) async fn follow(
     for warning in &accepted.warnings {
         board.say(format_args!("  warning    {warning}"))?;
     }
-    let end = follow.run(&mut board).await?;
+    let end = follow.run(&mut board, interrupts).await?;
     if let (Format::Json, Some(deployment)) = (format, end.deployment()) {
         print_json(deployment)?;
     }

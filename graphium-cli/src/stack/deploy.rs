@@ -7,6 +7,7 @@ use clap::Args;
 use super::{SourceArgs, WaitArgs, act, definition, plan};
 use crate::connection::ConnectionArgs;
 use crate::exit::Exit;
+use crate::interrupt::Interrupts;
 use crate::output::OutputArgs;
 use crate::settings::Settings;
 
@@ -45,7 +46,9 @@ impl DeployArgs {
         if self.plan {
             return plan::show(&api.plan_stack(name, text).await?, self.output.output);
         }
-        let accepted = api.apply_stack(name, text, self.plan_hash.as_deref()).await?;
-        act::follow(&api, &accepted, self.wait, self.output.output).await
+        let mut interrupts = Interrupts::listen()?;
+        let call = api.apply_stack(name, text, self.plan_hash.as_deref());
+        let accepted = act::asked(&mut interrupts, name, call).await?;
+        act::follow(&api, &accepted, self.wait, self.output.output, &mut interrupts).await
     }
 }

@@ -48,8 +48,7 @@ pub(super) struct Follow<'a> {
 
 impl Follow<'_> {
     /// Follows to the end, telling the board what happens.
-    pub(super) async fn run(&self, board: &mut Board) -> anyhow::Result<End> {
-        let mut interrupts = Interrupts::listen()?;
+    pub(super) async fn run(&self, board: &mut Board, interrupts: &mut Interrupts) -> anyhow::Result<End> {
         let result = interrupts.or(self.watch(board)).await;
         board.close();
         result.unwrap_or(Ok(End::Interrupted))

@@ -19,6 +19,7 @@ use graphium_core::stack::DeploymentAction;
 use crate::connection::ConnectionArgs;
 use crate::duration;
 use crate::exit::Exit;
+use crate::interrupt::Interrupts;
 use crate::output::OutputArgs;
 use crate::settings::Settings;
 
@@ -116,7 +117,7 @@ impl StatusArgs {
         let view = api.stack(&self.name).await?;
         if self.follow && !view.rollout.status.is_settled() {
             let wait = WaitArgs { detach: false, timeout: None };
-            return act::follow(&api, &view.rollout, wait, self.output.output).await;
+            return act::follow(&api, &view.rollout, wait, self.output.output, &mut Interrupts::listen()?).await;
         }
         status::show(&view, self.output.output)?;
         Ok(Exit::Done)

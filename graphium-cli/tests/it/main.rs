@@ -7,4 +7,5 @@ mod demo;
 mod graphium;
 mod server;
 mod stacks;
+mod talking;
 mod tasks;
