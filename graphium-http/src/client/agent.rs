@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use graphium_core::id::{AgentId, InstallationId};
@@ -12,6 +13,10 @@ use super::builder::Client;
 use super::credential::AgentCredential;
 use super::error::ClientError;
 use crate::wire::{ClaimCall, ClaimReply, InventoryCall};
+
+/// How long past its wait a claim may take. Wait and margin stay below a lease: a connection that died unnoticed must
+/// not cost the work that is under way.
+pub const POLL_MARGIN: Duration = Duration::from_secs(10);
 
 /// An agent's connection to its server.
 #[derive(Debug, Clone)]
@@ -73,7 +78,7 @@ impl AgentStore for HttpAgent {
     async fn claim(&self, agent: &AgentId, request: ClaimRequest) -> Result<ClaimAnswer, StoreError> {
         self.check(agent)?;
         let (session, claim_id) = (request.session, request.claim_id);
-        let limit = request.wait + self.client.call_timeout();
+        let limit = request.wait + self.client.call_timeout().min(POLL_MARGIN);
         let body = Arc::new(ClaimCall::from(request));
         let reply = self
             .with_credential(|client| {

@@ -14,7 +14,7 @@ mod stacks;
 mod tasks;
 mod tokens;
 
-pub use agent::HttpAgent;
+pub use agent::{HttpAgent, POLL_MARGIN};
 pub use builder::{Client, ClientBuilder, DEFAULT_CALL_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, MAX_RESPONSE_BYTES};
 pub use credential::{AgentCredential, AgentKey, InvalidKey};
 pub use error::{ClientError, kind_of};

@@ -187,3 +187,48 @@ pub(crate) fn after_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     ApiError::internal(format!("a handler panicked: {}", text.unwrap_or("without a message"))).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn sent(error: ApiError) -> (Response, String) {
+        let (parts, body) = error.into_response().into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (Response::from_parts(parts, axum::body::Body::empty()), String::from_utf8(bytes.into()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_internal_stays_in_the_log() {
+        for kind in [StoreErrorKind::Internal, StoreErrorKind::Corrupt] {
+            let error = StoreError::new(kind, "row 7 of /var/lib/x").caused_by("the disk at sda1");
+            let (response, text) = sent(error.into()).await;
+            assert_eq!(response.status().as_u16(), 500);
+            assert!(text.contains("error id") && !text.contains("row 7") && !text.contains("sda1"), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_caused_an_outage_is_not_told_but_when_to_come_again_is() {
+        let error = StoreError::new(StoreErrorKind::Unavailable, "the store is busy").caused_by("lock on /var/lib/x");
+        let (response, text) = sent(error.into()).await;
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_MEDIA_TYPE);
+        assert!(text.contains("the store is busy") && !text.contains("/var/lib/x"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn too_many_requests_say_when_to_come_again() {
+        let (response, _) = sent(ApiError::new(ProblemCode::TooManyRequests, "x")).await;
+        assert_eq!((response.status().as_u16(), response.headers()[header::RETRY_AFTER].to_str().unwrap()), (429, "2"));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_without_its_message() {
+        let response = after_panic(Box::new("the password is x"));
+        let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let problem: Problem = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(problem.known_code(), Some(ProblemCode::Internal));
+        assert!(!problem.detail.contains("password"));
+    }
+}

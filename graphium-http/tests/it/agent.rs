@@ -193,3 +193,16 @@ async fn a_join_token_expires() {
     let error = AgentCredential::join(&admin, &secret, agent_id("vm1"), key, "m").await.unwrap_err();
     assert!(error.to_string().contains("expired"), "{error}");
 }
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_an_outage_and_not_an_end() {
+    let ground = Ground::new();
+    let server = ground.server().await;
+    let admin = server.client(&ground.admin_token());
+    let agent = join(&admin, "vm1").await;
+    server.stop().await;
+    let hello = ClaimRequest::hello(SessionId::generate(), "machine-1");
+    let error = agent.claim(&agent_id("vm1"), hello).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.is_retryable());
+}

@@ -6,6 +6,7 @@ mod agent;
 mod events;
 mod harness;
 mod keys;
+mod logs;
 mod openapi;
 mod plain_poll;
 mod problems;
