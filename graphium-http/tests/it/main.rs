@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test without its ground cannot go on")]
 
 mod agent;
+mod conformance;
 mod events;
 mod harness;
 mod keys;
