@@ -94,13 +94,22 @@ pub enum ServerError {
     Ended(String),
 }
 
-/// A server that runs. Dropping it ends it at once.
+/// A server that runs. Dropping it ends it at once, its connections included.
 #[derive(Debug)]
 pub struct ServerHandle {
     local_addr: SocketAddr,
     secure: bool,
     installation: Installation,
+    connections: Handle<SocketAddr>,
+    stopping: CancellationToken,
     running: JoinSet<Result<(), ServerError>>,
+}
+
+impl Drop for ServerHandle {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+        self.connections.shutdown();
+    }
 }
 
 impl ServerHandle {
@@ -182,13 +191,13 @@ pub async fn serve(
     listener.set_nonblocking(true).map_err(refused)?;
     let local_addr = listener.local_addr().map_err(refused)?;
 
-    let tracker = TaskTracker::new();
-    let state = state(control, config.clock, installation.clone(), shutdown.clone(), tracker.clone());
+    let (tracker, stopping) = (TaskTracker::new(), shutdown.child_token());
+    let state = state(control, config.clock, installation.clone(), stopping.clone(), tracker.clone());
     let app = routes::router(state);
-    let handle = Handle::new();
+    let connections = Handle::new();
     let mut running = JoinSet::new();
-    running.spawn(stop_when_told(handle.clone(), shutdown, config.drain));
-    let listening = listen(listener, tls, handle, app).map_err(refused)?;
+    running.spawn(stop_when_told(connections.clone(), shutdown, config.drain));
+    let listening = listen(listener, tls, connections.clone(), app).map_err(refused)?;
     running.spawn(async move {
         listening.await.map_err(|error| ServerError::Ended(error.to_string()))?;
         tracker.close();
@@ -199,7 +208,7 @@ pub async fn serve(
         Ok(())
     });
     tracing::info!(%local_addr, secure, "listening");
-    Ok(ServerHandle { local_addr, secure, installation, running })
+    Ok(ServerHandle { local_addr, secure, installation, connections, stopping, running })
 }
 
 async fn stop_when_told(

@@ -80,3 +80,28 @@ async fn a_server_that_stopped_is_not_ready_and_takes_no_connection() {
     server.stop().await;
     assert!(admin.ready().await.unwrap_err().is_unreachable());
 }
+
+#[tokio::test]
+async fn a_server_that_is_dropped_leaves_no_connection_behind() {
+    let ground = Ground::new();
+    let server = ground.server().await;
+    let admin = server.client(&ground.admin_token());
+    let agent = join(&admin, "vm1").await;
+    let url = format!("ws://{}/api/v1/ws?access_token={}", server.handle.local_addr(), ground.admin_token());
+    let mut socket = tokio_tungstenite::connect_async(url).await.unwrap().0;
+    let request = ClaimRequest::hello(SessionId::generate(), "machine-1").asking(1, Duration::from_secs(30));
+    let vm1 = agent_id("vm1");
+    let waiting = agent.claim(&vm1, request);
+    let dropping = async {
+        while admin.hosts(Default::default()).await.unwrap().items.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        drop(server);
+    };
+    // Answered at once or cut: in no case does it wait on.
+    let ended =
+        async { while socket.next().await.is_some_and(|message| message.is_ok_and(|message| !message.is_close())) {} };
+    let (answer, (), ()) = soon(futures::future::join3(waiting, dropping, ended)).await;
+    assert!(answer.is_err() || answer.is_ok_and(|answer| answer.claims.is_empty()));
+    assert!(admin.ready().await.unwrap_err().is_unreachable());
+}
