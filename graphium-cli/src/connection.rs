@@ -116,7 +116,9 @@ pub(crate) fn explained(error: anyhow::Error) -> anyhow::Error {
 pub(crate) fn refused(error: ClientError) -> Failure {
     let text = error.to_string();
     match &error {
-        ClientError::Setup(_) => Failure::usage(text),
+        ClientError::Setup(_) => {
+            Failure::usage(text).advice("a server is written as http://HOST:PORT or https://HOST:PORT")
+        }
         ClientError::Unreachable { url, .. } => Failure::new(Exit::Unreachable, format!("no server answers at {url}"))
             .advice("start one with `graphium server`, or name another one with --server")
             .caused_by(error),

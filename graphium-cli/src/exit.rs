@@ -114,19 +114,32 @@ fn write_report(
     failure: Option<&Failure>,
     verbose: bool,
 ) -> io::Result<()> {
+    let mut causes = causes(error).into_iter();
     match failure {
         Some(failure) => writeln!(to, "error: {failure}")?,
-        None => writeln!(to, "error: {error:#}")?,
+        // Nobody has put it into one line: all that is known is told.
+        None => writeln!(to, "error: {}", causes.by_ref().collect::<Vec<_>>().join(": "))?,
     }
     if let Some(advice) = failure.and_then(|failure| failure.advice.as_ref()) {
         writeln!(to, "  {advice}")?;
     }
     if verbose {
-        for cause in error.chain().skip(1) {
+        for cause in causes.filter(|cause| failure.is_none_or(|failure| *cause != failure.message)) {
             writeln!(to, "  caused by: {cause}")?;
         }
     }
     Ok(())
+}
+
+/// The texts of an error and its causes, without those that a text before them holds.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for text in error.chain().map(ToString::to_string) {
+        if !told.iter().any(|before| before.contains(&text)) {
+            told.push(text);
+        }
+    }
+    told
 }
 
 #[cfg(test)]
@@ -150,6 +163,13 @@ mod tests {
             "error: no server answers at http://127.0.0.1:8095\n  start one with `graphium server`\n"
         );
         assert!(printed(&error, true).ends_with("  caused by: connection refused\n"), "{}", printed(&error, true));
+    }
+
+    #[test]
+    fn what_one_cause_has_told_the_next_does_not_tell_again() {
+        let error =
+            anyhow::anyhow!("disk full").context("cannot write /srv/x: disk full").context("cannot keep the key");
+        assert_eq!(printed(&error, false), "error: cannot keep the key: cannot write /srv/x: disk full\n");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Logs go to the error stream; `GRAPHIUM_LOG` chooses what is logged, as `RUST_LOG` does elsewhere.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
@@ -10,5 +10,10 @@ const VARIABLE: &str = "GRAPHIUM_LOG";
 /// Starts logging at this level unless the environment says otherwise.
 pub(crate) fn start(level: &str) {
     let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 }

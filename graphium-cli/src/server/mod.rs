@@ -112,8 +112,20 @@ fn announce(server: &RunningServer) -> io::Result<()> {
     writeln!(out, "server       {}", server.url())?;
     writeln!(out, "data         {}", server.data_dir().display())?;
     writeln!(out, "admin token  {}", server.token_file().display())?;
-    writeln!(out, "next         graphium token create   # makes the command that lets a host join")?;
+    writeln!(out, "next         graphium token create{}   # makes the command that lets a host join", options(server))?;
     out.flush()
+}
+
+/// The options by which a command on this machine finds the server; none where it looks anyway.
+fn options(server: &RunningServer) -> String {
+    let mut options = String::new();
+    if server.url() != format!("http://{DEFAULT_LISTEN}") {
+        options += &format!(" --server {}", server.url());
+    }
+    if data_dir(None).ok().as_deref() != Some(server.data_dir()) {
+        options += &format!(" --token-file {}", server.token_file().display());
+    }
+    options
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl RunningServer {
         make_folder(&data_dir)?;
         let database = data_dir.join(DATABASE);
         let store = SqliteStore::open(&database, Arc::new(SystemClock), store).await;
-        let store = store.with_context(|| format!("cannot open the store {}", database.display()))?;
+        let store = store.map_err(|error| Failure::new(Exit::Failed, error.to_string()).caused_by(error))?;
         let store = Arc::new(store);
         let tasks: Arc<dyn TaskStore> = Arc::<SqliteStore>::clone(&store);
         let stop = CancellationToken::new();

@@ -147,3 +147,62 @@ pub(super) const fn action(action: StepAction) -> &'static str {
         StepAction::CleanupWithVolumes => "clean up with volumes",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use graphium_core::clock::Timestamp;
+    use graphium_core::id::{AgentId, Slot};
+    use graphium_core::task::{Failure, FailureCode, NewTask, Task, TaskState, TaskType};
+
+    fn step() -> Step {
+        Step {
+            action: StepAction::Replace,
+            agent: AgentId::new("vm1").unwrap(),
+            container: Some("web".parse().unwrap()),
+            slot: Slot(1),
+            reason: String::new(),
+            after: Vec::new(),
+            task: None,
+        }
+    }
+
+    fn task(state: TaskState) -> TaskView {
+        let task = Task {
+            spec: NewTask::new(AgentId::new("vm1").unwrap(), TaskType::Deploy),
+            created_at: Timestamp::EPOCH,
+            ready_at: Timestamp::EPOCH,
+            attempt: Attempt(2),
+            retry_count: 1,
+            claim_id: None,
+            state,
+        };
+        task.into()
+    }
+
+    #[test]
+    fn a_step_that_failed_says_why() {
+        let failure = Failure::new(FailureCode::ImageNotFound, "there is no image web:9");
+        let (told, line) = news(&step(), &task(TaskState::Failed { at: Timestamp::EPOCH, failure })).unwrap();
+        assert_eq!(told, Told::Settled(Attempt(2)));
+        assert_eq!(
+            line,
+            "  failed     vm1                replace web/1                image_not_found: there is no image web:9"
+        );
+    }
+
+    #[test]
+    fn a_step_that_is_tried_again_says_what_went_wrong_before() {
+        let failure = Failure::new(FailureCode::EngineUnavailable, "the engine does not answer");
+        let pending = TaskState::Pending { not_before: None, last_failure: Some(failure) };
+        let (told, line) = news(&step(), &task(pending)).unwrap();
+        assert_eq!(told, Told::Retrying(Attempt(2)));
+        assert!(line.contains("retrying") && line.contains("attempt 2: engine_unavailable"), "{line}");
+    }
+
+    #[test]
+    fn a_step_that_waits_is_no_news() {
+        let pending = TaskState::Pending { not_before: None, last_failure: None };
+        assert_eq!(news(&step(), &task(pending)), None);
+    }
+}

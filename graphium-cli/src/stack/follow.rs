@@ -192,3 +192,25 @@ fn settled(deployment: Deployment, name: &str) -> anyhow::Result<String> {
         DeploymentStatus::Running => Err(Failure::new(Exit::Failed, format!("{name} is under way")).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::client;
+    use crate::exit::report;
+
+    fn code_of(end: End, action: DeploymentAction) -> Result<String, u8> {
+        let api = client("http://127.0.0.1:1", None, None).unwrap();
+        let stack = "shop".parse().unwrap();
+        let follow = Follow { api: &api, stack, generation: Generation(3), patience: Some(Duration::from_secs(5)) };
+        end.verdict(&follow, action).map_err(|error| report(&error, false).code())
+    }
+
+    #[test]
+    fn each_end_has_the_exit_code_that_scripts_rely_on() {
+        assert!(code_of(End::Forgotten, DeploymentAction::Delete).unwrap().contains("removed"));
+        assert_eq!(code_of(End::Forgotten, DeploymentAction::Deploy), Err(4));
+        assert_eq!(code_of(End::TimedOut("vm1 (down, 1 task)".into()), DeploymentAction::Delete), Err(1));
+        assert_eq!(code_of(End::Interrupted, DeploymentAction::Deploy), Err(130));
+    }
+}

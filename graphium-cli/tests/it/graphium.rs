@@ -66,8 +66,13 @@ impl Server {
     }
 
     pub(crate) fn start_in(folder: TempDir) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    pub(crate) fn start_with(folder: TempDir, more: &[&str]) -> Self {
         let mut command = graphium(&["server", "--listen", "127.0.0.1:0", "--data-dir"]);
-        let mut child = command.arg(folder.path()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.arg(folder.path()).args(more).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = lines.find_map(|line| Some(line.ok()?.strip_prefix("server ")?.trim().to_owned()));
         Self { url: url.expect("a server says where it listens"), folder, child }
