@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use graphium_core::conformance::deployer::{self, DeployerHarness};
 use graphium_core::deploy::docker::DockerRuntime;
-use libtest_mimic::{Arguments, Failed, Trial};
+use graphium_tests::EnginePresence;
+use libtest_mimic::Arguments;
 use tokio::runtime::{Builder, Runtime};
 
 /// Of the moments at which a crash is tried every n-th: each costs an engine about a second.
@@ -21,24 +22,17 @@ const AT_A_TIME: usize = 6;
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_A_TIME);
-    let required = std::env::var_os("GRAPHIUM_REQUIRE_ENGINE").is_some_and(|value| value == "1");
-    let missing = runtime().block_on(DockerRuntime::connect()).err().map(|error| error.to_string());
-    let may_run = missing.is_none() && !arguments.list;
+    let engine = EnginePresence::look().unwrap();
+    let may_run = engine.is_there() && !arguments.list;
     if may_run {
         runtime().block_on(images::make());
     }
 
     let trials = deployer::cases().into_iter().map(|case| {
-        let missing = missing.clone();
-        let ignored = missing.is_some() && !required;
-        let test = move || match missing {
-            Some(why) => Err(Failed::from(why)),
-            None => {
-                runtime().block_on(async { case.run(harness().await).await });
-                Ok(())
-            }
-        };
-        Trial::test(format!("deployer::{}", case.name), test).with_ignored_flag(ignored)
+        engine.trial(format!("deployer::{}", case.name), move || {
+            runtime().block_on(async { case.run(harness().await).await });
+            Ok(())
+        })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     if may_run {
