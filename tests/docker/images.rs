@@ -8,8 +8,13 @@ use graphium_core::id::ContainerName;
 use graphium_core::stack::{ContainerSpec, HealthCheck, HealthProbe};
 use graphium_tests::probe_image;
 
-static IMAGE: LazyLock<String> = LazyLock::new(|| format!("graphium-probe-{}:1", uuid::Uuid::new_v4().simple()));
+static IMAGE: LazyLock<String> = LazyLock::new(unique);
 static OTHER_IMAGE: LazyLock<String> = LazyLock::new(|| IMAGE.replace(":1", ":2"));
+
+/// The name of an image that nobody else has.
+pub(crate) fn unique() -> String {
+    format!("graphium-probe-{}:1", uuid::Uuid::new_v4().simple())
+}
 
 /// Makes the images.
 pub(crate) async fn make() {

@@ -4,7 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code, also what stands outside a test function")]
 
+mod engine;
 mod images;
+mod registry;
 
 use std::sync::Arc;
 
@@ -22,19 +24,25 @@ const AT_A_TIME: usize = 6;
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_A_TIME);
-    let engine = EnginePresence::look().unwrap();
-    let may_run = engine.is_there() && !arguments.list;
+    let presence = EnginePresence::look().unwrap();
+    let may_run = presence.is_there() && !arguments.list;
     if may_run {
         runtime().block_on(images::make());
     }
 
-    let trials = deployer::cases().into_iter().map(|case| {
-        engine.trial(format!("deployer::{}", case.name), move || {
+    let suite = deployer::cases().into_iter().map(|case| {
+        presence.trial(format!("deployer::{}", case.name), move || {
             runtime().block_on(async { case.run(harness().await).await });
             Ok(())
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let own = engine::TESTS.into_iter().map(|(name, body)| {
+        presence.trial(format!("engine::{name}"), move || {
+            runtime().block_on(async { body(engine::Bench::new().await).await });
+            Ok(())
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, own.chain(suite).collect());
     if may_run {
         runtime().block_on(images::remove());
     }

@@ -1,16 +1,22 @@
 //! `cleanup`: nothing of a stack is left on this host.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use futures::stream;
+use tokio::time::{Instant, sleep};
 
 use super::delete::Ending;
 use super::{EngineDeployer, go_on};
-use crate::deploy::{CleanupRequest, ContainerFilter, DeployError, DeployErrorKind, StepContext, label};
+use crate::deploy::{CleanupRequest, ContainerFilter, DeployError, DeployErrorKind, NetworkInfo, StepContext, label};
 use crate::task::Outcome;
 
 const STEP: &str = "cleanup";
 /// Containers that are stopped and removed at a time.
 const AT_A_TIME: usize = 8;
+/// How long a network may still be in use after its containers have ended.
+const ENDPOINT_PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(200);
 
 impl EngineDeployer {
     pub(super) async fn clean_up_stack(
@@ -37,7 +43,7 @@ impl EngineDeployer {
 
         go_on(context, "network")?;
         for network in self.runtime.networks(&filter.labels).await? {
-            self.runtime.remove_network(&network.id).await.map_err(|e| e.in_step("network"))?;
+            self.remove_network(&network, context).await.map_err(|e| e.in_step("network"))?;
         }
         if request.remove_volumes {
             go_on(context, "volume")?;
@@ -47,6 +53,27 @@ impl EngineDeployer {
         }
         self.confirm_empty(request, &filter, context).await?;
         Ok(outcome)
+    }
+
+    /// Removes a network. Engines let go of the endpoints of ended containers a moment later.
+    async fn remove_network(&self, network: &NetworkInfo, context: &StepContext) -> Result<(), DeployError> {
+        let began = Instant::now();
+        loop {
+            match self.runtime.remove_network(&network.id).await {
+                Err(error) if error.kind() == DeployErrorKind::InUse && began.elapsed() < ENDPOINT_PATIENCE => {
+                    go_on(context, "network")?;
+                    sleep(PAUSE).await;
+                }
+                Err(error) if error.kind() == DeployErrorKind::InUse => {
+                    return Err(error.noting(format!(
+                        "disconnect what is on it (`docker network inspect {}`); if nothing is, the engine has lost \
+                         count, and only its restart helps",
+                        network.name
+                    )));
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Success is observed: the engine is asked again.

@@ -50,10 +50,10 @@ impl EngineDeployer {
         );
         if runs && !ending.force {
             go_on(context, "stop")?;
-            self.runtime.stop(&container.id, ending.timeout).await.map_err(|e| e.in_step("stop"))?;
+            self.halt(container, ending.timeout).await?;
         }
         go_on(context, "remove")?;
-        self.runtime.remove(&container.id, true, ending.volumes).await.map_err(|e| e.in_step("remove"))?;
+        self.discard(container, ending.volumes).await?;
         self.until_gone(container, context).await
     }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::ending::network_key;
 use super::image::Fetched;
 use super::slot::SlotContents;
 use super::watch::Expectation;
@@ -49,7 +50,7 @@ impl EngineDeployer {
         let mut contents = SlotContents::of(found, &hash, &fetched.image.id, |container| self.is_proven(container));
         let adopted = self.adopt(request, &mut contents, context).await?;
         for leftover in &contents.leftovers {
-            self.runtime.remove(&leftover.id, true, false).await.map_err(|e| e.in_step("remove"))?;
+            self.discard(leftover, false).await?;
         }
         let candidate = match adopted {
             Some(candidate) => candidate,
@@ -65,7 +66,7 @@ impl EngineDeployer {
                 self.settle(request, &seen, contents.predecessor.as_ref(), &mut warnings).await;
                 Ok(outcome(request, &candidate, &seen, &hash, &fetched, warnings))
             }
-            Err(error) => Err(self.undo(error, &candidate, &contents).await),
+            Err(error) => Err(self.undo(request, error, &candidate, &contents).await),
         }
     }
 
@@ -181,10 +182,11 @@ impl EngineDeployer {
     ) -> Result<Inspection, DeployError> {
         if let Some(predecessor) = predecessor {
             go_on(context, "stop")?;
-            self.runtime.stop(&predecessor.id, None).await.map_err(|e| e.in_step("stop"))?;
+            self.halt(predecessor, None).await?;
         }
         if candidate.state == InstanceState::Paused {
-            self.runtime.stop(&candidate.id, None).await.map_err(|e| e.in_step("stop"))?;
+            let stop = self.runtime.stop(&candidate.id, None);
+            self.in_turn(network_key(request.stack.as_ref()), stop).await.map_err(|e| e.in_step("stop"))?;
         }
         if candidate.state != InstanceState::Running {
             go_on(context, "start")?;
@@ -202,7 +204,7 @@ impl EngineDeployer {
         warnings: &mut Vec<String>,
     ) {
         if let Some(predecessor) = predecessor
-            && let Err(error) = self.runtime.remove(&predecessor.id, true, false).await
+            && let Err(error) = self.discard(predecessor, false).await
         {
             warnings.push(format!("the replaced container {} could not be removed: {error}", predecessor.name));
         }
@@ -216,9 +218,16 @@ impl EngineDeployer {
 
     /// After a failure: as it was before, as far as that goes. What was done is added to the failure. Until the
     /// predecessor runs again the candidate stays, so that whoever repeats this after a crash knows why it does not.
-    async fn undo(&self, mut error: DeployError, candidate: &Candidate, contents: &SlotContents) -> DeployError {
+    async fn undo(
+        &self,
+        request: &DeployRequest,
+        mut error: DeployError,
+        candidate: &Candidate,
+        contents: &SlotContents,
+    ) -> DeployError {
+        let key = network_key(request.stack.as_ref());
         if let Some(predecessor) = contents.predecessor.as_ref().filter(|_| contents.predecessor_served()) {
-            let revived = match self.runtime.stop(&candidate.id, Some(0)).await {
+            let revived = match self.in_turn(key, self.runtime.stop(&candidate.id, Some(0))).await {
                 Ok(()) => self.start_or_explain(&predecessor.id, &[]).await,
                 Err(still) => Err(still),
             };
@@ -232,7 +241,7 @@ impl EngineDeployer {
         if !candidate.unproven {
             return error;
         }
-        match self.runtime.remove(&candidate.id, true, false).await {
+        match self.in_turn(key, self.runtime.remove(&candidate.id, true, false)).await {
             Ok(()) => error.noting(format!("container {} was removed again", candidate.name)),
             Err(left) => error.noting(format!("container {} could not be removed: {left}", candidate.name)),
         }

@@ -8,6 +8,7 @@ mod config;
 mod conflict;
 mod delete;
 mod deploy;
+mod ending;
 mod find;
 mod image;
 mod network;
@@ -65,13 +66,15 @@ pub struct EngineDeployer {
     owner: HostIdentity,
     /// Two tasks of one stack must not both make its network: engines allow two of one name.
     networks: Serial,
+    /// Containers on one network end one after the other.
+    endings: Serial,
 }
 
 impl EngineDeployer {
     /// The deployer of one host over a runtime.
     #[must_use]
     pub fn new(runtime: Arc<dyn Runtime>, owner: HostIdentity) -> Self {
-        Self { runtime, owner, networks: Serial::default() }
+        Self { runtime, owner, networks: Serial::default(), endings: Serial::default() }
     }
 
     /// Whose objects it changes.

@@ -27,7 +27,7 @@ impl EngineDeployer {
             go_on(context, "stop")?;
             let runs = is_up(container.state);
             if runs {
-                self.runtime.stop(&container.id, timeout).await.map_err(|e| e.in_step("stop"))?;
+                self.halt(&container, timeout).await?;
             }
             outcome.instances.extend(self.report(&container, if runs { "stopped" } else { "unchanged" }));
         }
@@ -55,7 +55,7 @@ impl EngineDeployer {
         let container = self.the_one(target).await?;
         if is_up(container.state) {
             go_on(context, "stop")?;
-            self.runtime.stop(&container.id, timeout).await.map_err(|e| e.in_step("stop"))?;
+            self.halt(&container, timeout).await?;
         }
         self.start_and_watch(&container, "restarted", context).await
     }
@@ -68,7 +68,7 @@ impl EngineDeployer {
     ) -> Result<Outcome, DeployError> {
         go_on(context, "start")?;
         if container.state == InstanceState::Paused {
-            self.runtime.stop(&container.id, None).await.map_err(|e| e.in_step("stop"))?;
+            self.halt(container, None).await?;
         }
         let spec = self.spec_of(container)?;
         self.start_or_explain(&container.id, &spec.ports).await?;
