@@ -83,7 +83,8 @@ pub trait Deployer: std::fmt::Debug + Send + Sync {
     /// Removes everything that a stack left on the host, and confirms that nothing is left.
     async fn cleanup(&self, request: &CleanupRequest, context: &StepContext) -> Result<Outcome, DeployError>;
 
-    /// Every instance with this installation's and this host's labels.
+    /// Every instance with this installation's and this host's labels. An engine's list does not tell how often it
+    /// restarted an instance: that is known of those which it is restarting at the moment, and 0 of the others.
     async fn observe(&self) -> Result<Vec<Instance>, DeployError>;
 
     /// The engine of the host.

@@ -33,7 +33,8 @@ impl Definition {
 pub(super) fn check(request: &DeployRequest) -> Result<(), DeployError> {
     let spec = &request.spec;
     let refuse = |kind, message: String| Err(DeployError::new(kind, message).in_step("check"));
-    if let Some(name) = spec.labels.keys().find(|name| name.starts_with(LABEL_PREFIX)) {
+    let network_labels = request.network.iter().flat_map(|network| network.labels.keys());
+    if let Some(name) = spec.labels.keys().chain(network_labels).find(|name| name.starts_with(LABEL_PREFIX)) {
         let message = format!("container {}: label {name} begins with {LABEL_PREFIX}, which is reserved", spec.name);
         return refuse(DeployErrorKind::Invalid, message);
     }

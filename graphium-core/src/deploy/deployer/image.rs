@@ -8,6 +8,8 @@ use crate::stack::PullPolicy;
 use crate::task::{Outcome, PrefetchPayload};
 
 const STEP: &str = "pull";
+/// What a reference by digest holds.
+const DIGEST_MARK: &str = "@sha256:";
 
 /// What the host had of an image before and has after.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,8 @@ impl EngineDeployer {
         go_on(context, STEP)?;
         let here = self.runtime.image(reference).await.map_err(|e| e.in_step(STEP))?;
         let before = here.as_ref().map(|image| image.id.clone());
+        // A digest means one image for ever: what is here needs no registry, which may have dropped it.
+        let policy = if reference.contains(DIGEST_MARK) && here.is_some() { PullPolicy::IfNotPresent } else { policy };
         match (here, policy) {
             (Some(image), PullPolicy::IfNotPresent | PullPolicy::Never) => Ok(Fetched { before, image }),
             (None, PullPolicy::Never) => {
@@ -77,5 +81,55 @@ impl EngineDeployer {
             images.push(self.ensure_image(reference, *policy, context).await?.report(reference));
         }
         Ok(Outcome { data: json!({ "images": images }), ..Outcome::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::deploy::{HostIdentity, MemoryImage, MemoryRuntime};
+    use crate::id::{AgentId, InstallationId};
+
+    fn host() -> (MemoryRuntime, EngineDeployer) {
+        let engine = MemoryRuntime::new();
+        let owner = HostIdentity { installation: InstallationId::generate(), host: AgentId::new("vm1").unwrap() };
+        (engine.clone(), EngineDeployer::new(Arc::new(engine), owner))
+    }
+
+    #[tokio::test]
+    async fn always_brings_the_newer_image_of_a_tag_and_if_not_present_keeps_the_older() {
+        let (engine, deployer) = host();
+        engine.load("web:1", MemoryImage::server());
+        engine.publish("web:1", MemoryImage::server());
+        let context = StepContext::detached();
+
+        let kept = deployer.ensure_image("web:1", PullPolicy::IfNotPresent, &context).await.unwrap();
+        assert_eq!(kept.before.as_ref(), Some(&kept.image.id));
+        let pulled = deployer.ensure_image("web:1", PullPolicy::Always, &context).await.unwrap();
+        assert_eq!(pulled.before, kept.before);
+        assert_ne!(pulled.image.id, kept.image.id);
+    }
+
+    #[tokio::test]
+    async fn an_image_by_digest_that_is_here_needs_no_registry() {
+        let (engine, deployer) = host();
+        engine.load("web@sha256:ab", MemoryImage::server());
+        engine.publish("web@sha256:ab", MemoryImage::missing());
+        let fetched = deployer.ensure_image("web@sha256:ab", PullPolicy::Always, &StepContext::detached()).await;
+        assert!(fetched.is_ok(), "{fetched:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancel_reaches_a_pull() {
+        let (engine, deployer) = host();
+        engine.publish("big:1", MemoryImage::server().pulled_in(std::time::Duration::from_secs(3600)));
+        let context = StepContext::detached();
+        let (fetched, ()) = tokio::join!(deployer.ensure_image("big:1", PullPolicy::IfNotPresent, &context), async {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            context.cancel.cancel();
+        });
+        assert_eq!(fetched.unwrap_err().kind(), DeployErrorKind::Cancelled);
     }
 }

@@ -23,8 +23,12 @@ impl EngineDeployer {
             let changed = self.changed_request(&container, changes).await?;
             return self.deploy_instance(&changed, context).await;
         }
-        go_on(context, "update")?;
         let limits = changes.resources.map(|resources| resources.limits);
+        if changes.restart_policy.is_none() && limits.is_none() {
+            let instances = self.report(&container, "unchanged").into_iter().collect();
+            return Ok(Outcome { instances, ..Outcome::default() });
+        }
+        go_on(context, "update")?;
         self.runtime.update(&container.id, changes.restart_policy, limits).await.map_err(|e| e.in_step("update"))?;
         Ok(Outcome { instances: self.report(&container, "updated").into_iter().collect(), ..Outcome::default() })
     }

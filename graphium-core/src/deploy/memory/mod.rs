@@ -108,3 +108,107 @@ impl MemoryRuntime {
         self.version.send_modify(|version| *version += 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::deploy::{DeployRequest, Deployer, EngineDeployer, HostIdentity, InstanceTarget, Runtime, StepContext};
+    use crate::id::{AgentId, ContainerName, Generation, InstallationId, Slot};
+    use crate::stack::{ContainerSpec, InstanceState, PortSpec, Protocol, PullPolicy, RestartPolicy};
+
+    fn host() -> (MemoryRuntime, EngineDeployer) {
+        let engine = MemoryRuntime::new();
+        let owner = HostIdentity { installation: InstallationId::generate(), host: AgentId::new("vm1").unwrap() };
+        (engine.clone(), EngineDeployer::new(Arc::new(engine), owner))
+    }
+
+    fn request(change: impl FnOnce(&mut ContainerSpec)) -> DeployRequest {
+        let mut spec = ContainerSpec::new(ContainerName::new("web").unwrap(), "web:1");
+        change(&mut spec);
+        let pull_policy = PullPolicy::IfNotPresent;
+        DeployRequest { stack: None, spec, slot: Slot(0), generation: Generation(1), network: None, pull_policy }
+    }
+
+    fn port(host_port: u16) -> PortSpec {
+        PortSpec { container_port: 80, host_port: Some(host_port), protocol: Protocol::Tcp, host_ip: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_published_port_answers_with_the_environment_while_the_container_runs() {
+        let (engine, deployer) = host();
+        let request = request(|spec| {
+            spec.ports.push(port(8080));
+            spec.env.insert("GREETING".into(), "hello".into());
+        });
+        assert_eq!(engine.answer(8080), None);
+        deployer.deploy(&request, &StepContext::detached()).await.unwrap();
+        assert!(engine.answer(8080).unwrap().contains("GREETING=hello\n"));
+
+        let id = deployer.observe().await.unwrap()[0].runtime_id.clone();
+        engine.stop(&id, None).await.unwrap();
+        assert_eq!(engine.answer(8080), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_port_of_a_process_outside_the_engine_is_a_port_conflict() {
+        let (engine, deployer) = host();
+        engine.occupy_port(8080);
+        let request = request(|spec| spec.ports.push(port(8080)));
+        let error = deployer.deploy(&request, &StepContext::detached()).await.unwrap_err();
+        assert_eq!(error.kind(), DeployErrorKind::PortConflict);
+        assert!(error.to_string().contains("outside the engine"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_hits_the_next_call_of_its_sort_and_no_other() {
+        let (engine, deployer) = host();
+        engine.fail_next(EngineCall::Start, DeployErrorKind::Exhausted);
+        let request = request(|_| {});
+        let context = StepContext::detached();
+        assert_eq!(deployer.deploy(&request, &context).await.unwrap_err().kind(), DeployErrorKind::Exhausted);
+        assert!(deployer.observe().await.unwrap().is_empty(), "what could not be started is not left behind");
+        deployer.deploy(&request, &context).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_does_not_answer_fails_every_call_and_keeps_its_containers() {
+        let (engine, deployer) = host();
+        deployer.deploy(&request(|_| {}), &StepContext::detached()).await.unwrap();
+        engine.set_available(false);
+        assert_eq!(deployer.observe().await.unwrap_err().kind(), DeployErrorKind::Unavailable);
+        engine.set_available(true);
+        assert_eq!(deployer.observe().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_ends_is_started_again_as_its_policy_says_and_that_is_told() {
+        let (engine, deployer) = host();
+        deployer
+            .deploy(&request(|spec| spec.restart_policy = RestartPolicy::Always), &StepContext::detached())
+            .await
+            .unwrap();
+        let name = deployer.observe().await.unwrap()[0].name.clone();
+        deployer.changed().await;
+
+        assert!(engine.end_process(&name, 1));
+        deployer.changed().await;
+        assert_eq!(deployer.observe().await.unwrap()[0].state, InstanceState::Restarting);
+        tokio::time::timeout(Duration::from_secs(1), deployer.changed()).await.unwrap();
+        assert!(deployer.observe().await.unwrap()[0].is_good());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_container_of_a_bare_task_is_found_by_its_own_name_and_by_the_engines() {
+        let (_, deployer) = host();
+        deployer.deploy(&request(|_| {}), &StepContext::detached()).await.unwrap();
+        let engine_name = deployer.observe().await.unwrap()[0].name.clone();
+        for name in ["web", &engine_name] {
+            let container = Some(ContainerName::new(name).unwrap());
+            let target = InstanceTarget { runtime_id: None, stack: None, container, slot: Slot(0) };
+            let outcome = deployer.restart(&target, None, &StepContext::detached()).await.unwrap();
+            assert_eq!(outcome.instances[0].name, engine_name);
+        }
+    }
+}
