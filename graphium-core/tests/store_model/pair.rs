@@ -1,0 +1,298 @@
+//! Both stores, asked the same and compared.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use graphium_core::clock::{Clock, ManualClock};
+use graphium_core::id::{
+    AgentId, Attempt, ClaimId, ContainerName, Generation, Seq, SessionId, Slot, StackName, TaskId,
+};
+use graphium_core::stack::{EngineInfo, Health, Instance, InstanceState};
+use graphium_core::store::{
+    AgentStore, ClaimRequest, EventFilter, Expected, HostState, InventoryReport, MAX_PAGE, MemoryStore, PageRequest,
+    RecordKey, RecordKind, RecordWrite, Report, ReportedStatus, RunningTask, SqliteStore, StoreError, StoreSettings,
+    Submission, TaskFilter, TaskStats, TaskStore,
+};
+use graphium_core::task::{
+    Failure, FailureCode, IdempotencyKey, Lane, NewTask, Outcome, Placed, Priority, Progress, TaskStatus, TaskType,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::ask::{Ask, RecordAsk, ReportAsk, TaskAsk};
+
+/// The model and the store that is held against it.
+pub(crate) struct Pair {
+    clock: Arc<ManualClock>,
+    model: MemoryStore,
+    sqlite: Option<SqliteStore>,
+    folder: TempDir,
+    seed: u64,
+    tasks: Vec<TaskId>,
+    /// Claims that were given, to be reported about.
+    claims: Vec<(TaskId, Attempt)>,
+}
+
+fn agent(number: u8) -> AgentId {
+    AgentId::new(format!("vm{number}")).expect("a valid id")
+}
+
+fn shop() -> StackName {
+    StackName::new("shop").expect("a valid name")
+}
+
+/// The session of an agent: the same number is the same session.
+fn session(agent: u8, number: u8) -> SessionId {
+    SessionId::from_uuid(Uuid::from_u64_pair(u64::from(agent) + 1, u64::from(number) + 1))
+}
+
+/// What an error says, so that two can be compared.
+fn told<T>(result: Result<T, StoreError>) -> Result<T, (String, String)> {
+    result.map_err(|error| (error.kind().as_str().to_owned(), error.to_string()))
+}
+
+async fn same<T: Debug + PartialEq>(
+    model: impl Future<Output = Result<T, StoreError>>,
+    sqlite: impl Future<Output = Result<T, StoreError>>,
+) -> Option<T> {
+    let (model, sqlite) = (told(model.await), told(sqlite.await));
+    assert_eq!(model, sqlite, "the model is on the left");
+    model.ok()
+}
+
+/// The part of the statistics that outlives a restart.
+fn counts(stats: TaskStats) -> TaskStats {
+    TaskStats { by_status: stats.by_status, by_type: stats.by_type, ..TaskStats::default() }
+}
+
+impl Pair {
+    pub(crate) async fn open(seed: u64) -> Self {
+        let clock = Arc::new(ManualClock::default());
+        let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
+        let model = MemoryStore::with_seed(shared, StoreSettings::default(), seed);
+        let folder = TempDir::new().expect("a folder");
+        let mut pair = Self { clock, model, sqlite: None, folder, seed, tasks: Vec::new(), claims: Vec::new() };
+        pair.open_sqlite().await;
+        pair
+    }
+
+    async fn open_sqlite(&mut self) {
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
+        let path = self.folder.path().join("graphium.db");
+        let store = SqliteStore::open_with_seed(&path, clock, StoreSettings::default(), self.seed).await;
+        self.sqlite = Some(store.expect("the file opens"));
+    }
+
+    fn sqlite(&self) -> &SqliteStore {
+        self.sqlite.as_ref().expect("it is open but during a reopening")
+    }
+
+    fn id(&self, back: u8) -> Option<TaskId> {
+        self.tasks.len().checked_sub(1 + usize::from(back)).and_then(|index| self.tasks.get(index)).copied()
+    }
+
+    fn claim(&self, back: u8) -> Option<(TaskId, Attempt)> {
+        self.claims.len().checked_sub(1 + usize::from(back)).and_then(|index| self.claims.get(index)).copied()
+    }
+
+    pub(crate) async fn ask(&mut self, ask: &Ask) {
+        match ask {
+            Ask::Submit { tasks, record, supersede, forget } => {
+                self.submit(tasks, record.as_ref(), *supersede, *forget).await;
+            }
+            Ask::Call { agent: number, .. } => {
+                let (agent, request) = (agent(*number), self.request(ask));
+                self.call(&agent, request).await;
+            }
+            Ask::Observe { agent, session, seq, instances } => self.observe(*agent, *session, *seq, *instances).await,
+            Ask::Cancel(back) => {
+                if let Some(id) = self.id(*back) {
+                    same(self.model.cancel(id, "ann"), self.sqlite().cancel(id, "ann")).await;
+                }
+            }
+            Ask::Retry(back) => {
+                if let Some(id) = self.id(*back) {
+                    same(self.model.retry(id, "ann"), self.sqlite().retry(id, "ann")).await;
+                }
+            }
+            Ask::Sweep => {
+                same(self.model.sweep(), self.sqlite().sweep()).await;
+            }
+            Ask::Pass(seconds) => self.clock.advance(Duration::from_secs(u64::from(*seconds))),
+            Ask::Reopen => self.reopen().await,
+        }
+    }
+
+    async fn submit(&mut self, tasks: &[TaskAsk], record: Option<&RecordAsk>, supersede: Option<u8>, forget: bool) {
+        let mut new: Vec<NewTask> = Vec::new();
+        for ask in tasks {
+            let task = self.task(ask, &new);
+            new.push(task);
+        }
+        let submission = Submission {
+            records: record.map(write).into_iter().collect(),
+            supersede: supersede.map(|generation| (shop(), Generation(u64::from(generation)))),
+            forget: forget.then(shop),
+            ..Submission::of("ann", new)
+        };
+        let submitted = same(self.model.submit(submission.clone()), self.sqlite().submit(submission)).await;
+        self.tasks.extend(submitted.into_iter().flat_map(|submitted| submitted.tasks).map(|task| task.id()));
+    }
+
+    /// A task; what it comes after may be of the same submission, or long settled.
+    fn task(&self, ask: &TaskAsk, earlier: &[NewTask]) -> NewTask {
+        let mut task = NewTask::new(agent(ask.agent), TaskType::Custom(format!("type{}", ask.agent)));
+        task.priority = Priority::new(ask.priority).unwrap_or(Priority::DEFAULT);
+        task.max_retries = u32::from(ask.retries);
+        task.lane = ask.lane.then(|| Lane::stack(&task.agent, &shop()));
+        task.idempotency_key = ask.key.and_then(|key| IdempotencyKey::new(format!("key{key}")).ok());
+        task.placed = ask.generation.map(|generation| Placed {
+            stack: shop(),
+            generation: Generation(u64::from(generation)),
+            container: ContainerName::new("web").ok(),
+            slot: Slot(0),
+        });
+        let known: Vec<_> = self.tasks.iter().copied().chain(earlier.iter().map(|task| task.id)).collect();
+        let back = |back: &u8| known.len().checked_sub(1 + usize::from(*back)).and_then(|index| known.get(index));
+        task.depends_on = ask.after.iter().filter_map(back).copied().collect();
+        task
+    }
+
+    fn request(&self, ask: &Ask) -> ClaimRequest {
+        let Ask::Call { agent, session: life, machine, slots, claim, reports, running } = ask else {
+            return ClaimRequest::hello(session(0, 0), "m0");
+        };
+        let mut request = ClaimRequest::hello(session(*agent, *life), format!("m{machine}"));
+        request.slots = usize::from(*slots);
+        request.claim_id = ClaimId::from_uuid(Uuid::from_u64_pair(7, u64::from(*claim)));
+        request.reports = reports.iter().filter_map(|report| self.report(report)).collect();
+        let listed = running.iter().filter_map(|back| self.claim(*back));
+        request.running = listed
+            .map(|(task, attempt)| {
+                let percent = u8::try_from(attempt.0 % 100).ok();
+                let progress = task.as_uuid().as_u128().is_multiple_of(2).then(|| Progress {
+                    step: "work".into(),
+                    percent,
+                    message: None,
+                });
+                RunningTask { task, attempt, progress }
+            })
+            .collect();
+        request
+    }
+
+    fn report(&self, ask: &ReportAsk) -> Option<Report> {
+        let (task, attempt) = self.claim(ask.claim)?;
+        let status = match ask.status {
+            0 => ReportedStatus::Running,
+            1 | 2 => ReportedStatus::Completed(Outcome::default()),
+            3 => ReportedStatus::Failed(Failure::new(FailureCode::EngineUnavailable, "no answer")),
+            4 => ReportedStatus::Failed(Failure::new(FailureCode::ImageNotFound, "no such image")),
+            5 => ReportedStatus::Cancelled(None),
+            _ => ReportedStatus::HandedBack,
+        };
+        Some(Report { task, attempt, status })
+    }
+
+    async fn call(&mut self, agent: &AgentId, request: ClaimRequest) {
+        let model = self.model.claim(agent, request.clone());
+        let answer = same(model, self.sqlite().claim(agent, request)).await;
+        for claimed in answer.into_iter().flat_map(|answer| answer.claims) {
+            self.claims.push((claimed.task.id(), claimed.attempt()));
+        }
+    }
+
+    async fn observe(&mut self, number: u8, life: u8, seq: u8, instances: u8) {
+        let engine = (!instances.is_multiple_of(16))
+            .then(|| EngineInfo { name: format!("engine{}", seq % 2), ..Default::default() });
+        let report = InventoryReport {
+            session: session(number, life),
+            machine: "m0".into(),
+            seq: u64::from(seq),
+            engine,
+            instances: (0..4).filter(|bit| instances & (1 << bit) != 0).map(|bit| instance(bit, instances)).collect(),
+        };
+        let agent = agent(number);
+        same(self.model.inventory(&agent, report.clone()), self.sqlite().inventory(&agent, report)).await;
+    }
+
+    /// Closes the file, or lets it fall, and opens it again. First every live session speaks, so that the grace after
+    /// a start, which the model knows nothing of, gives nothing.
+    pub(crate) async fn reopen(&mut self) {
+        same(self.model.sweep(), self.sqlite().sweep()).await;
+        for host in self.model.hosts().await.expect("the model answers") {
+            if host.state == HostState::Ready {
+                self.call(&host.id, ClaimRequest::hello(host.session, host.machine)).await;
+            }
+        }
+        let sqlite = self.sqlite.take().expect("it is open");
+        if self.seed.is_multiple_of(2) {
+            sqlite.close().await;
+        }
+        drop(sqlite);
+        self.open_sqlite().await;
+    }
+
+    pub(crate) async fn compare_everything(&self) {
+        let (model, sqlite) = (&self.model, self.sqlite());
+        for id in &self.tasks {
+            same(model.task(*id), sqlite.task(*id)).await;
+            same(model.history(*id), sqlite.history(*id)).await;
+        }
+        same(model.hosts(), sqlite.hosts()).await;
+        let filter = EventFilter::default;
+        same(model.events(Seq(0), filter(), MAX_PAGE), sqlite.events(Seq(0), filter(), MAX_PAGE)).await;
+        for filter in filters() {
+            let page = || PageRequest { limit: 5, after: None };
+            let first = same(model.tasks(filter.clone(), page()), sqlite.tasks(filter.clone(), page())).await;
+            let next = || PageRequest { limit: 5, after: first.as_ref().and_then(|page| page.next.clone()) };
+            same(model.tasks(filter.clone(), next()), sqlite.tasks(filter, next())).await;
+        }
+        let page = PageRequest::default;
+        let records = (model.records(RecordKind::Token, "r", page()), sqlite.records(RecordKind::Token, "r", page()));
+        same(records.0, records.1).await;
+        let (of_model, of_sqlite) = (model.stats().await.expect("stats"), sqlite.stats().await.expect("stats"));
+        assert_eq!(counts(of_model), counts(of_sqlite));
+    }
+}
+
+fn filters() -> Vec<TaskFilter> {
+    let any = TaskFilter::default;
+    vec![
+        any(),
+        TaskFilter { claim_order: true, ..any() },
+        TaskFilter { claim_order: true, agent: Some(agent(0)), ..any() },
+        TaskFilter { statuses: vec![TaskStatus::Cancelled, TaskStatus::Failed], ..any() },
+        TaskFilter { stack: Some(shop()), ..any() },
+        TaskFilter { task_type: Some(TaskType::Custom("type1".into())), ..any() },
+    ]
+}
+
+fn write(ask: &RecordAsk) -> RecordWrite {
+    RecordWrite {
+        key: RecordKey::new(RecordKind::Token, format!("r{}", ask.name)),
+        expected: ask.version.map_or(Expected::Absent, |version| Expected::Version(u64::from(version))),
+        body: (!ask.delete).then(|| serde_json::json!({ "version": ask.version })),
+    }
+}
+
+fn instance(bit: u8, mark: u8) -> Instance {
+    Instance {
+        runtime_id: format!("c{bit}"),
+        name: format!("shop_web_{bit}"),
+        stack: Some(shop()),
+        container: ContainerName::new("web").expect("a valid name"),
+        slot: Slot(u32::from(bit)),
+        generation: Generation(1),
+        spec_hash: "h".into(),
+        task: None,
+        image: "nginx".into(),
+        image_digest: "sha256:1".into(),
+        state: InstanceState::Running,
+        health: Health::None,
+        restart_count: u32::from(mark / 64),
+        ports: Vec::new(),
+    }
+}
