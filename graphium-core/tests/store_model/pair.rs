@@ -211,6 +211,7 @@ impl Pair {
             session: session(number, life),
             machine: "m0".into(),
             seq: u64::from(seq),
+            attempts_ended: u64::from(seq),
             engine,
             instances: (0..4).filter(|bit| instances & (1 << bit) != 0).map(|bit| instance(bit, instances)).collect(),
         };

@@ -1,8 +1,10 @@
 //! Racing: whatever two processes of one agent do, an attempt is in one hand.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use super::StoreHarness;
 use super::scene::{Worker, completed, refused, report, task};
@@ -28,12 +30,15 @@ pub(super) async fn two_sessions_race_for_a_thousand_tasks(harness: &StoreHarnes
         task
     };
     let ids = harness.submit((0..TASKS).map(|_| patient())).await;
-    let race = Race::default();
+    let race = Arc::new(Race::default());
 
     let mut rounds = 0;
     while harness.store.stats().await.unwrap().by_status[&TaskStatus::Completed] < TASKS as u64 {
         let (one, other) = (harness.worker("vm1"), harness.worker("vm1"));
-        tokio::join!(live(&one, &race), live(&other, &race));
+        let mut lives = JoinSet::new();
+        lives.spawn(live(one, Arc::clone(&race)));
+        lives.spawn(live(other, Arc::clone(&race)));
+        lives.join_all().await;
         harness.pass(BACKOFF_CAP);
         rounds += 1;
         assert!(rounds < TASKS, "the race ends");
@@ -52,7 +57,7 @@ pub(super) async fn two_sessions_race_for_a_thousand_tasks(harness: &StoreHarnes
 }
 
 /// One life of a process: it works until the other takes over, and says late what earlier lives would have said.
-async fn live(worker: &Worker, race: &Race) {
+async fn live(worker: Worker, race: Arc<Race>) {
     let mut held: Vec<Claimed> = Vec::new();
     for turn in 0..10 {
         let late = std::mem::take(&mut *race.orphans.lock().unwrap());
