@@ -223,7 +223,7 @@ async fn hot_statements_look_rows_up_by_key() {
     let by_agent = "SELECT id FROM task WHERE agent = 'vm1' AND settled_at IS NULL ORDER BY order_at, id";
     let by_status = "SELECT id FROM task WHERE status IN (SELECT value FROM json_each('[]')) AND number < 9";
     for statement in [write::CHANGE_TASKS, by_agent, by_status] {
-        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.replace("?1", "'[]'")));
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.replace('?', "'[]'")));
         let plan = sqlx::query(explain).fetch_all(&mut connection).await.unwrap();
         let plan: BTreeSet<String> = plan.iter().map(|row| row.get("detail")).collect();
         assert!(!plan.iter().any(|step| step.contains("SCAN task") || step.contains("TEMP B-TREE")), "{plan:?}");

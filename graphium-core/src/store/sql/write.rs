@@ -1,63 +1,69 @@
 //! Keeping what a batch has changed: one statement for each kind of change, whatever the size of the batch.
 
 use serde::Serialize;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Arguments, AssertSqlSafe, SqliteConnection};
 
 use super::error::SqlError;
 use super::rows::session_document;
 use crate::store::engine::{Changes, Engine, Entry};
 use crate::store::page::ByOrder;
 
+// Each statement has exactly one parameter, without a number: they are bound one after the other.
+
 const CREATE_TASKS: &str = "
     INSERT INTO task (number, id, agent, type, stack, container, status, order_at, ready_at, created_at, settled_at,
                       attempt, retry_count, claim_id, state, spec)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
            value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15
-    FROM json_each(?1)";
+    FROM json_each(?)";
 pub(super) const CHANGE_TASKS: &str = "
     UPDATE task SET status = j.value ->> 1, order_at = j.value ->> 2, ready_at = j.value ->> 3,
                     settled_at = j.value ->> 4, attempt = j.value ->> 5, retry_count = j.value ->> 6,
                     claim_id = j.value ->> 7, state = j.value ->> 8
-    FROM json_each(?1) AS j WHERE task.number = j.value ->> 0";
+    FROM json_each(?) AS j WHERE task.number = j.value ->> 0";
 const KEEP_ATTEMPTS: &str = "
     INSERT INTO attempt (task, attempt, record, report)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
     ON CONFLICT (task, attempt) DO UPDATE SET record = excluded.record, report = excluded.report";
 const KEEP_DEPENDENCIES: &str = "
-    INSERT INTO dependency (dependency, dependant) SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true
+    INSERT INTO dependency (dependency, dependant) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
     ON CONFLICT DO NOTHING";
 const KEEP_KEYS: &str = "
-    INSERT INTO idempotency (key, task) SELECT value ->> 0, value ->> 1 FROM json_each(?1)";
+    INSERT INTO idempotency (key, task) SELECT value ->> 0, value ->> 1 FROM json_each(?)";
 const KEEP_RECORDS: &str = "
     INSERT INTO record (kind, name, version, body, updated_at)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1) WHERE true
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?) WHERE true
     ON CONFLICT (kind, name) DO UPDATE
     SET version = excluded.version, body = excluded.body, updated_at = excluded.updated_at";
 const DROP_RECORDS: &str = "
-    DELETE FROM record WHERE (kind, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
+    DELETE FROM record WHERE (kind, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
 const KEEP_SESSIONS: &str = "
-    INSERT INTO host (id, session) SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true
+    INSERT INTO host (id, session) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
     ON CONFLICT (id) DO UPDATE SET session = excluded.session";
 const KEEP_INVENTORIES: &str = "
     INSERT INTO inventory (host, engine, instances)
-    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
+    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
     ON CONFLICT (host) DO UPDATE SET engine = excluded.engine, instances = excluded.instances";
 const KEEP_ENDED: &str = "
-    INSERT INTO ended_session (agent, session) SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true
+    INSERT INTO ended_session (agent, session) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
     ON CONFLICT DO NOTHING";
 const KEEP_GENERATIONS: &str = "
-    INSERT INTO generation (stack, newest) SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true
+    INSERT INTO generation (stack, newest) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE true
     ON CONFLICT (stack) DO UPDATE SET newest = excluded.newest";
-const DROP_GENERATIONS: &str = "DELETE FROM generation WHERE stack IN (SELECT value FROM json_each(?1))";
+const DROP_GENERATIONS: &str = "DELETE FROM generation WHERE stack IN (SELECT value FROM json_each(?))";
 const KEEP_COUNTERS: &str = "
-    INSERT INTO counter (kind, name, value) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1) WHERE true
+    INSERT INTO counter (kind, name, value) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
     ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value";
 const APPEND_EVENTS: &str = "
     INSERT INTO event (seq, type, at, task, stack, agent, actor, data)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-    FROM json_each(?1)";
+    FROM json_each(?)";
 
 /// Writes all changes in one transaction, or none.
+///
+/// The whole transaction is one text with several statements, so that it is one message to the thread that SQLite works
+/// on. After an error the connection may be inside the transaction: close it.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     engine: &Engine,
@@ -66,11 +72,14 @@ pub(super) async fn write(
     if changes.is_empty() {
         return Ok(());
     }
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let (mut text, mut arguments) = (String::from("BEGIN IMMEDIATE"), SqliteArguments::default());
     for (statement, rows) in statements(engine, changes)? {
-        sqlx::query(statement).bind(rows).execute(&mut *transaction).await?;
+        text.push(';');
+        text.push_str(statement);
+        arguments.add(rows).map_err(sqlx::Error::Encode)?;
     }
-    transaction.commit().await?;
+    text.push_str("; COMMIT");
+    sqlx::query_with(AssertSqlSafe(text), arguments).execute(connection).await?;
     Ok(())
 }
 

@@ -155,6 +155,9 @@ impl Writer {
             Err(error) => {
                 tracing::error!(error = %chain(&error), "the store could not commit; it goes back to what is kept");
                 self.stale = true;
+                if let Err(error) = self.reload().await {
+                    tracing::warn!(error = %chain(&error), "the store could not go back yet; it tries again at the next call");
+                }
                 answers.into_iter().for_each(|answer| answer.refuse(&error));
             }
         }
@@ -181,7 +184,14 @@ impl Writer {
     /// Throws the memory away and reads it again, on a connection that is not in the middle of anything.
     async fn reload(&mut self) -> Result<(), SqlError> {
         let now = self.setup.clock.now();
-        self.connection = connection::writer(&self.setup.path).await?;
+        // The commit may have failed anywhere: there may be nothing to roll back, and the connection may be broken.
+        if let Err(error) = sqlx::query("ROLLBACK").execute(&mut self.connection).await {
+            tracing::debug!(error = %chain(&error), "there was nothing to roll back");
+        }
+        let fresh = connection::writer(&self.setup.path).await?;
+        if let Err(error) = std::mem::replace(&mut self.connection, fresh).close().await {
+            tracing::warn!(error = %chain(&error), "the connection that failed was not closed cleanly");
+        }
         let mut engine = Engine::new(self.setup.settings, self.setup.seed);
         load::restore(&mut self.connection, &mut engine).await?;
         engine.advance(now);
