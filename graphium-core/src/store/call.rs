@@ -12,6 +12,10 @@ use crate::task::{CancelReason, Failure, Outcome, Progress, Task};
 pub const MAX_SLOTS: usize = 256;
 /// The most reports, and the most running tasks, that one call may carry.
 pub const MAX_REPORTS: usize = 1024;
+/// The most instances that one inventory may carry.
+pub const MAX_INSTANCES: usize = 10_000;
+/// The most bytes that the name of a machine may have.
+pub const MAX_MACHINE: usize = 255;
 /// The longest that a claim may wait.
 pub const MAX_WAIT: Duration = Duration::from_secs(30);
 
@@ -201,6 +205,7 @@ impl ClaimRequest {
     /// # Errors
     /// A message that names the limit.
     pub fn validate(&self, agent: &AgentId) -> Result<(), String> {
+        check_machine(agent, &self.machine)?;
         if self.slots > MAX_SLOTS {
             return Err(format!("agent {agent} asks for {} tasks at once: at most {MAX_SLOTS}", self.slots));
         }
@@ -214,4 +219,26 @@ impl ClaimRequest {
         }
         Ok(())
     }
+}
+
+impl InventoryReport {
+    /// Checks the limits that every store enforces.
+    ///
+    /// # Errors
+    /// A message that names the limit.
+    pub fn validate(&self, agent: &AgentId) -> Result<(), String> {
+        check_machine(agent, &self.machine)?;
+        if self.instances.len() > MAX_INSTANCES {
+            let count = self.instances.len();
+            return Err(format!("agent {agent} reports {count} instances at once: at most {MAX_INSTANCES}"));
+        }
+        Ok(())
+    }
+}
+
+fn check_machine(agent: &AgentId, machine: &str) -> Result<(), String> {
+    if machine.is_empty() || machine.len() > MAX_MACHINE {
+        return Err(format!("agent {agent} must name its machine in 1 to {MAX_MACHINE} bytes"));
+    }
+    Ok(())
 }

@@ -19,8 +19,8 @@ mod waiting;
 
 pub use crate::stack::HostState;
 pub use call::{
-    ClaimAnswer, ClaimRequest, Claimed, Directive, InventoryReport, MAX_REPORTS, MAX_SLOTS, MAX_WAIT, Report,
-    ReportAnswer, ReportReceipt, ReportedStatus, RunningTask,
+    ClaimAnswer, ClaimRequest, Claimed, Directive, InventoryReport, MAX_INSTANCES, MAX_MACHINE, MAX_REPORTS, MAX_SLOTS,
+    MAX_WAIT, Report, ReportAnswer, ReportReceipt, ReportedStatus, RunningTask,
 };
 pub use error::{StoreError, StoreErrorKind};
 pub use host::Host;
@@ -29,10 +29,10 @@ pub use query::{
     AttemptRecord, Cursor, DEFAULT_PAGE, EventFilter, MAX_PAGE, Page, PageRequest, TaskFilter, TaskHistory, TaskStats,
     WaitPercentiles,
 };
-pub use record::{Expected, Record, RecordKey, RecordKind, RecordWrite};
+pub use record::{Expected, MAX_RECORD_NAME, Record, RecordKey, RecordKind, RecordWrite};
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
-pub use submission::{MAX_TASKS_PER_SUBMISSION, Submission, Submitted};
+pub use submission::{MAX_GENERATION, MAX_RECORDS_PER_SUBMISSION, MAX_TASKS_PER_SUBMISSION, Submission, Submitted};
 
 use std::time::Duration;
 

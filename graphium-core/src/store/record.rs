@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::clock::Timestamp;
 use crate::id::{Generation, StackName};
 
+/// The most bytes that the name of a record may have.
+pub const MAX_RECORD_NAME: usize = 255;
+
 /// What a record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,6 +10,11 @@ use crate::task::{NewTask, Task};
 /// The most tasks that one submission may carry.
 pub const MAX_TASKS_PER_SUBMISSION: usize = 1000;
 
+/// The most records, and the most events, that one submission may carry.
+pub const MAX_RECORDS_PER_SUBMISSION: usize = 1000;
+/// The highest generation of a stack: what every JSON reader can hold as a number.
+pub const MAX_GENERATION: Generation = Generation((1 << 53) - 1);
+
 /// Tasks, records and events that are committed together or not at all.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Submission {

@@ -184,7 +184,9 @@ pub(super) async fn a_claim_over_a_limit_is_refused(harness: &StoreHarness) {
     crowded.running = vec![running; MAX_REPORTS + 1];
     let long = worker.hello().asking(1, MAX_WAIT + Duration::from_secs(1));
     let many = worker.hello().asking(MAX_SLOTS + 1, Duration::ZERO);
-    for request in [crowded, long, many] {
+    let mut nameless = worker.hello();
+    nameless.machine.clear();
+    for request in [crowded, long, many, nameless] {
         let error = worker.try_call(request).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Invalid, "{error}");
     }

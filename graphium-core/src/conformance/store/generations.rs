@@ -3,7 +3,7 @@
 use super::StoreHarness;
 use super::scene::{cancel_reason, completed, refused, stack, task, task_of};
 use crate::id::Generation;
-use crate::store::{ReportedStatus, StoreErrorKind, Submission};
+use crate::store::{MAX_GENERATION, ReportedStatus, StoreErrorKind, Submission};
 use crate::task::{CancelReason, FailureCode, NewTask, TaskState, TaskStatus};
 
 use TaskStatus::{Assigned, Cancelled, Completed, Pending};
@@ -98,6 +98,14 @@ pub(super) async fn a_forgotten_stack_may_begin_anew(harness: &StoreHarness) {
     let new = harness.submit_one(free(1)).await;
 
     assert_eq!(harness.worker("vm1").claim_ids(9).await, [new]);
+}
+
+pub(super) async fn a_generation_over_the_limit_is_refused(harness: &StoreHarness) {
+    for generation in [MAX_GENERATION.0 + 1, u64::MAX] {
+        assert_eq!(harness.refusal(Submission::of("ann", [free(generation)])).await, StoreErrorKind::Invalid);
+        assert_eq!(harness.refusal(superseding(generation)).await, StoreErrorKind::Invalid);
+    }
+    harness.submit_one(free(MAX_GENERATION.0)).await;
 }
 
 fn superseding(generation: u64) -> Submission {

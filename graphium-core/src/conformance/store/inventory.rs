@@ -6,7 +6,7 @@ use super::StoreHarness;
 use super::scene::{completed, instance, stack, task};
 use crate::event::{Event, EventType};
 use crate::stack::{EngineInfo, InstanceState};
-use crate::store::StoreErrorKind;
+use crate::store::{MAX_INSTANCES, StoreErrorKind};
 
 async fn container_events(harness: &StoreHarness) -> Vec<Event> {
     use EventType::{ContainerAdded, ContainerRemoved, ContainerUpdated};
@@ -113,4 +113,11 @@ pub(super) async fn an_inventory_of_a_session_that_is_over_is_refused(harness: &
 
     assert_eq!(error.kind(), StoreErrorKind::SessionEnded);
     assert_eq!(harness.host("vm1").await.instances.len(), 1);
+}
+
+pub(super) async fn an_inventory_over_a_limit_is_refused(harness: &StoreHarness) {
+    let worker = harness.worker("vm1");
+    let many = vec![instance("c"); MAX_INSTANCES + 1];
+    assert_eq!(worker.observe(1, many).await.unwrap_err().kind(), StoreErrorKind::Invalid);
+    assert_eq!(harness.host("vm1").await.observed_at, None);
 }

@@ -236,7 +236,8 @@ macro_rules! __agent_store_cases {
             a_new_session_starts_its_count_again
             an_engine_that_does_not_answer_leaves_the_instances
             an_inventory_that_was_begun_before_a_task_ended_does_not_show_it
-            an_inventory_of_a_session_that_is_over_is_refused;
+            an_inventory_of_a_session_that_is_over_is_refused
+            an_inventory_over_a_limit_is_refused;
         racing:
             two_sessions_race_for_a_thousand_tasks;
     } };
@@ -251,6 +252,7 @@ macro_rules! __task_store_cases {
             a_refused_submission_changes_nothing
             a_task_id_is_used_once
             a_submission_has_at_most_a_thousand_tasks
+            a_submission_has_at_most_a_thousand_records_and_events
             a_payload_that_does_not_fit_its_type_is_refused
             a_task_over_a_limit_is_refused;
         keys:
@@ -283,7 +285,8 @@ macro_rules! __task_store_cases {
             a_handed_back_task_of_an_older_generation_is_cancelled
             an_older_generation_is_refused
             a_generation_may_be_superseded_without_a_task
-            a_forgotten_stack_may_begin_anew;
+            a_forgotten_stack_may_begin_anew
+            a_generation_over_the_limit_is_refused;
         cancelling:
             a_waiting_task_is_cancelled_at_once
             a_task_in_work_is_asked_to_stop
@@ -311,7 +314,9 @@ macro_rules! __task_store_cases {
             a_record_is_written_by_compare_and_set
             a_record_that_is_not_as_expected_refuses_the_whole_submission
             a_deleted_record_begins_again_at_version_one
-            records_are_listed_by_name_and_prefix;
+            records_are_listed_by_name_and_prefix
+            a_record_has_a_name_within_bounds
+            text_comes_back_as_it_was_written;
         events:
             every_change_of_a_task_is_in_the_log
             the_log_is_dense_and_in_order

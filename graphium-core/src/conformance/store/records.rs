@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use super::StoreHarness;
-use super::scene::task;
-use crate::store::{Expected, PageRequest, RecordKey, RecordKind, RecordWrite, StoreErrorKind, Submission};
+use super::scene::{cancel_reason, task};
+use crate::store::{
+    Expected, MAX_RECORD_NAME, PageRequest, RecordKey, RecordKind, RecordWrite, StoreErrorKind, Submission,
+};
+use crate::task::CancelReason;
 
 fn key(name: &str) -> RecordKey {
     RecordKey::new(RecordKind::Token, name)
@@ -72,4 +75,29 @@ pub(super) async fn records_are_listed_by_name_and_prefix(harness: &StoreHarness
     assert_eq!(all.items.len(), 7);
     let others = harness.store.records(RecordKind::Stack, "", PageRequest::default()).await.unwrap();
     assert_eq!(others.items, []);
+}
+
+pub(super) async fn a_record_has_a_name_within_bounds(harness: &StoreHarness) {
+    for name in [String::new(), "x".repeat(MAX_RECORD_NAME + 1), "a\0b".into(), "a\nb".into()] {
+        let refused = write(&name, Expected::Absent, Some(json!(1)));
+        assert_eq!(harness.refusal(refused).await, StoreErrorKind::Invalid, "{name:?}");
+    }
+    let longest = "x".repeat(MAX_RECORD_NAME);
+    assert_eq!(version(harness, write(&longest, Expected::Absent, Some(json!(1)))).await, 1);
+}
+
+pub(super) async fn text_comes_back_as_it_was_written(harness: &StoreHarness) {
+    let odd = "quote ' \" \\ nul \0 line \n \u{2028} ä 字 🦀 %_ {\"a\":1}";
+    let body = json!({ odd: odd, "large": u64::MAX, "small": i64::MIN, "exact": 0.1, "none": null });
+    version(harness, write("ä 字 🦀 '%_\"", Expected::Absent, Some(body.clone()))).await;
+    let record = harness.store.record(&key("ä 字 🦀 '%_\"")).await.unwrap().unwrap();
+    assert_eq!(record.body, body);
+
+    let task = task().with_payload(body);
+    let submission = Submission::of(odd, [task.clone()]);
+    let id = harness.store.submit(submission).await.unwrap().tasks[0].id();
+    assert_eq!(harness.task(id).await.spec, task);
+    assert_eq!(harness.log().await[0].actor, odd);
+    harness.store.cancel(id, odd).await.unwrap();
+    assert_eq!(cancel_reason(&harness.task(id).await), CancelReason::Requested { by: odd.into() });
 }

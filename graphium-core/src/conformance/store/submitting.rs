@@ -9,7 +9,8 @@ use super::scene::{agent, stack, task};
 use crate::event::{EventType, NewEvent};
 use crate::id::TaskId;
 use crate::store::{
-    Expected, MAX_TASKS_PER_SUBMISSION, RecordKey, RecordWrite, StoreErrorKind, Submission, TaskFilter,
+    Expected, MAX_RECORDS_PER_SUBMISSION, MAX_TASKS_PER_SUBMISSION, RecordKey, RecordWrite, StoreErrorKind, Submission,
+    TaskFilter,
 };
 use crate::task::{MAX_PAYLOAD_BYTES, NewTask, TaskStatus, TaskType};
 
@@ -107,4 +108,18 @@ pub(super) async fn a_task_over_a_limit_is_refused(harness: &StoreHarness) {
     for task in [large, hasty, stubborn] {
         assert_eq!(harness.refusal(Submission::of("ann", [task])).await, StoreErrorKind::Invalid);
     }
+}
+
+pub(super) async fn a_submission_has_at_most_a_thousand_records_and_events(harness: &StoreHarness) {
+    let one = whole(Vec::new());
+    let mut records = Submission::of("ann", []);
+    records.records = vec![one.records[0].clone(); MAX_RECORDS_PER_SUBMISSION + 1];
+    let mut events = Submission::of("ann", []);
+    events.events = vec![one.events[0].clone(); MAX_RECORDS_PER_SUBMISSION + 1];
+    for over in [records, events.clone()] {
+        assert_eq!(harness.refusal(over).await, StoreErrorKind::Invalid);
+    }
+    events.events.pop();
+    harness.store.submit(events).await.unwrap();
+    assert_eq!(harness.log().await.len(), MAX_RECORDS_PER_SUBMISSION);
 }

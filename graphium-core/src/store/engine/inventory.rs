@@ -8,11 +8,12 @@ use super::Engine;
 use crate::event::{EventType, NewEvent};
 use crate::id::AgentId;
 use crate::stack::{EngineInfo, Instance};
-use crate::store::{InventoryReport, StoreError};
+use crate::store::{InventoryReport, StoreError, StoreErrorKind};
 
 impl Engine {
     /// Takes an inventory, or drops it when a newer one is known.
     pub(in crate::store) fn inventory(&mut self, agent: &AgentId, report: &InventoryReport) -> Result<(), StoreError> {
+        report.validate(agent).map_err(|message| StoreError::new(StoreErrorKind::Invalid, message))?;
         self.admit(agent, report.session, &report.machine)?;
         let now = self.now;
         let Some(host) = self.hosts.get_mut(agent) else { return Ok(()) };

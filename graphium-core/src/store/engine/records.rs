@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
-use crate::store::{Expected, Record, RecordWrite, StoreError, StoreErrorKind};
+use crate::store::{Expected, MAX_RECORD_NAME, Record, RecordKey, RecordWrite, StoreError, StoreErrorKind};
 
 impl Engine {
     /// Refuses writes that do not find what they expect.
     pub(super) fn check_records(&self, writes: &[RecordWrite]) -> Result<(), StoreError> {
         let mut seen = BTreeSet::new();
         for write in writes {
+            check_name(&write.key)?;
             if !seen.insert(&write.key) {
                 let message = format!("the submission writes record {} twice: write it once", write.key);
                 return Err(StoreError::new(StoreErrorKind::Invalid, message));
@@ -43,6 +44,18 @@ impl Engine {
         self.records.insert(write.key, record);
         version
     }
+}
+
+fn check_name(key: &RecordKey) -> Result<(), StoreError> {
+    let name = &key.name;
+    if name.is_empty() || name.len() > MAX_RECORD_NAME || name.chars().any(char::is_control) {
+        let (kind, shown) = (key.kind.as_str(), name.chars().take(80).collect::<String>());
+        let message = format!(
+            "{shown:?} is no name for a {kind} record: it has 1 to {MAX_RECORD_NAME} bytes without control characters"
+        );
+        return Err(StoreError::new(StoreErrorKind::Invalid, message));
+    }
+    Ok(())
 }
 
 fn mismatch(write: &RecordWrite, found: Option<u64>) -> String {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::Engine;
 use crate::id::{Generation, StackName, TaskId};
-use crate::store::{MAX_TASKS_PER_SUBMISSION, StoreError, StoreErrorKind, Submission};
+use crate::store::{
+    MAX_GENERATION, MAX_RECORDS_PER_SUBMISSION, MAX_TASKS_PER_SUBMISSION, StoreError, StoreErrorKind, Submission,
+};
 use crate::task::{NewTask, Task};
 
 /// A submission that may be done, and how.
@@ -94,6 +96,10 @@ impl Engine {
         }
         let known = |stack| self.generations.get(stack).copied().unwrap_or_default();
         for (stack, generation) in &wanted {
+            if *generation > MAX_GENERATION {
+                let message = format!("generation {generation} of stack {stack} is too high: at most {MAX_GENERATION}");
+                return refuse(StoreErrorKind::Invalid, message);
+            }
             if *generation < known(stack) {
                 return superseded(stack, *generation, known(stack));
             }
@@ -121,6 +127,12 @@ fn check_limits(submission: &Submission) -> Result<(), StoreError> {
     let count = submission.tasks.len();
     if count > MAX_TASKS_PER_SUBMISSION {
         let message = format!("{count} tasks are too many for one submission: at most {MAX_TASKS_PER_SUBMISSION}");
+        return refuse(StoreErrorKind::Invalid, message);
+    }
+    let others = submission.records.len().max(submission.events.len());
+    if others > MAX_RECORDS_PER_SUBMISSION {
+        let message =
+            format!("{others} records or events are too many for one submission: at most {MAX_RECORDS_PER_SUBMISSION}");
         return refuse(StoreErrorKind::Invalid, message);
     }
     let mut ids = HashSet::new();

@@ -40,13 +40,14 @@ impl Answer {
 
     /// Tells the caller that nothing came of it.
     pub(super) fn refuse(self, error: &SqlError) {
-        (self.0)(Some(unavailable(error)));
+        (self.0)(Some(not_kept(error)));
     }
 }
 
-fn unavailable(error: &SqlError) -> StoreError {
-    let message = format!("the store could not keep a change and kept nothing of it; try again: {}", chain(error));
-    StoreError::new(crate::store::StoreErrorKind::Unavailable, message)
+/// The error for each caller of a commit that was not made.
+fn not_kept(error: &SqlError) -> StoreError {
+    let message = format!("the store could not keep a change and kept nothing of it: {}", chain(error));
+    StoreError::new(error.kind(), message)
 }
 
 /// An error with all that caused it: one commit may have many callers, and an error has one owner.
@@ -108,12 +109,12 @@ impl Command {
     /// Tells the caller that nothing came of it.
     pub(super) fn refuse(self, error: &SqlError) {
         match self {
-            Self::Submit(_, reply) => drop(reply.send(Err(unavailable(error)))),
-            Self::Claim(_, _, reply) => drop(reply.send(Err(unavailable(error)))),
-            Self::Inventory(_, _, reply) => drop(reply.send(Err(unavailable(error)))),
-            Self::Cancel(_, _, reply) | Self::Retry(_, _, reply) => drop(reply.send(Err(unavailable(error)))),
-            Self::Sweep(reply) => drop(reply.send(Err(unavailable(error)))),
-            Self::Stats(reply) => drop(reply.send(Err(unavailable(error)))),
+            Self::Submit(_, reply) => drop(reply.send(Err(not_kept(error)))),
+            Self::Claim(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
+            Self::Inventory(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
+            Self::Cancel(_, _, reply) | Self::Retry(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
+            Self::Sweep(reply) => drop(reply.send(Err(not_kept(error)))),
+            Self::Stats(reply) => drop(reply.send(Err(not_kept(error)))),
         }
     }
 }

@@ -21,6 +21,8 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 const BUSY: Duration = Duration::from_secs(5);
 /// How long the lock of a process that is just ending is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// After how many steps of a read the time is looked at.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -45,12 +47,26 @@ pub(super) async fn writer(path: &Path) -> Result<SqliteConnection, SqlError> {
     options.connect().await.map_err(|source| SqlError::Open { path: path.to_owned(), source })
 }
 
-/// Connections that only read.
-pub(super) fn readers(path: &Path) -> SqlitePool {
+/// Connections that only read. A read that takes longer than `cap` is broken off, so that it does not hold back the
+/// log for ever.
+pub(super) fn readers(path: &Path, cap: Duration) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(ACQUIRE)
+        .after_connect(move |connection, _| Box::pin(limit(connection, cap)))
+        .before_acquire(move |connection, _| {
+            Box::pin(async move {
+                limit(connection, cap).await?;
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options(path).read_only(true))
+}
+
+async fn limit(connection: &mut SqliteConnection, cap: Duration) -> Result<(), sqlx::Error> {
+    let until = Instant::now() + cap;
+    connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_LOOKS, move || Instant::now() < until);
+    Ok(())
 }
 
 /// Brings the tables to the version of this program.

@@ -33,7 +33,8 @@ impl SqlError {
         Self::Corrupt { what: what.into(), source: source.into() }
     }
 
-    fn kind(&self) -> StoreErrorKind {
+    /// What a caller can do about it.
+    pub(super) fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Migrate { .. } | Self::Corrupt { .. } => StoreErrorKind::Corrupt,
             Self::Database(_)

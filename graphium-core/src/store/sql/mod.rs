@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::command::{Command, Reply};
 use self::error::SqlError;
-use self::read::Readers;
+use self::read::{MAX_READ, Readers};
 use self::writer::{QUEUE, Setup, Writer};
 use super::page::{check_events, check_limit};
 use super::{
@@ -77,7 +77,7 @@ impl SqliteStore {
         let (head, closing) = (writer.head(), CancellationToken::new());
         let mut task = JoinSet::new();
         task.spawn(writer.run(inbox, closing.clone()));
-        let readers = Readers(connection::readers(path));
+        let readers = Readers(connection::readers(path, MAX_READ));
         Ok(Self { writer: sender, readers, head, closing, task: Mutex::new(task) })
     }
 

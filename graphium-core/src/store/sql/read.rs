@@ -18,7 +18,7 @@ use crate::store::{
 use crate::task::Task;
 
 /// How long a read may take.
-const MAX_READ: Duration = Duration::from_secs(5);
+pub(super) const MAX_READ: Duration = Duration::from_secs(5);
 
 const EVENT_COLUMNS: &str = "seq, type, at, task, stack, agent, actor, data";
 

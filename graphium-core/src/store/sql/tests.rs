@@ -240,3 +240,38 @@ async fn a_large_submission_takes_as_many_statements_as_a_small_one() {
     };
     assert_eq!(count(1), count(500));
 }
+
+#[tokio::test]
+async fn a_read_without_end_is_broken_off() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let readers = connection::readers(&file(&folder), Duration::from_millis(100));
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    for _ in 0..3 {
+        let broken_off = tokio::time::timeout(PATIENCE, sqlx::query(endless).fetch_one(&readers)).await.unwrap();
+        assert!(broken_off.unwrap_err().to_string().contains("interrupted"));
+    }
+    let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM task").fetch_one(&readers).await.unwrap();
+    assert_eq!(count, 0, "the connection is still good");
+    readers.close().await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_task_that_cannot_be_read_back_is_named_and_spares_the_others() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let (broken, whole) = (submit(&store).await, submit(&store).await);
+    for id in [broken, whole] {
+        store.cancel(id, "ann").await.unwrap();
+    }
+    let mut other = other_connection(&folder).await;
+    sqlx::query("UPDATE task SET state = '{' WHERE id = ?").bind(broken.to_string()).execute(&mut other).await.unwrap();
+
+    let (first, second) = tokio::join!(store.cancel(broken, "ann"), store.cancel(whole, "ann"));
+
+    let error = first.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    assert!(error.to_string().contains(&broken.to_string()), "{error}");
+    assert_eq!(second.unwrap_err().kind(), StoreErrorKind::Conflict, "it is settled, and that is all");
+}

@@ -117,16 +117,35 @@ impl Writer {
         let mut queue = VecDeque::from(std::mem::take(received));
         loop {
             let batch = next_batch(&mut queue);
-            self.commit(batch).await;
+            self.commit_with_neighbours(batch).await;
             if queue.is_empty() {
                 return;
             }
         }
     }
 
-    /// Does a batch in memory, keeps what it changed, and only then answers.
-    pub(super) async fn commit(&mut self, batch: Vec<Command>) {
+    /// Commits a batch. Where one command asks for something that cannot be read back, the others do not suffer for it.
+    async fn commit_with_neighbours(&mut self, batch: Vec<Command>) {
         let loaded = match self.prepare(&batch).await {
+            Err(SqlError::Corrupt { .. }) if batch.len() > 1 => {
+                for command in batch {
+                    self.commit(vec![command]).await;
+                }
+                return;
+            }
+            loaded => loaded,
+        };
+        self.commit_prepared(batch, loaded).await;
+    }
+
+    pub(super) async fn commit(&mut self, batch: Vec<Command>) {
+        let loaded = self.prepare(&batch).await;
+        self.commit_prepared(batch, loaded).await;
+    }
+
+    /// Does a batch in memory, keeps what it changed, and only then answers.
+    async fn commit_prepared(&mut self, batch: Vec<Command>, loaded: Result<Vec<TaskId>, SqlError>) {
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the store cannot read its database");
