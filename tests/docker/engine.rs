@@ -59,6 +59,7 @@ impl Bench {
         DeployRequest {
             stack: Some(Self::stack()),
             pull_policy: spec.pull_policy,
+            run_to_completion: false,
             spec,
             slot: Slot(0),
             generation: Generation(1),

@@ -75,6 +75,8 @@ pub struct DeployRequest {
     pub network: Option<NetworkSpec>,
     /// When the image is pulled.
     pub pull_policy: PullPolicy,
+    /// Good means that it ended with 0, however long that takes, not that it runs.
+    pub run_to_completion: bool,
 }
 
 /// Ask for the end of an instance.

@@ -94,11 +94,12 @@ fn decode<'a, T: Deserialize<'a>>(task: &'a Task) -> Result<T, Trouble> {
 }
 
 fn deploy_request(payload: DeployPayload) -> DeployRequest {
-    let DeployPayload { container_spec: mut spec, network_config, labels, pull_policy, stack, slot, generation } =
+    let DeployPayload { container_spec: mut spec, network_config: network, labels, stack, slot, generation, .. } =
         payload;
     spec.labels.extend(labels);
-    let pull_policy = pull_policy.unwrap_or(spec.pull_policy);
-    DeployRequest { stack, spec, slot, generation, network: network_config, pull_policy }
+    let pull_policy = payload.pull_policy.unwrap_or(spec.pull_policy);
+    let run_to_completion = payload.run_to_completion;
+    DeployRequest { stack, spec, slot, generation, network, pull_policy, run_to_completion }
 }
 
 fn target(

@@ -281,10 +281,14 @@ fn change(wanted: &StackSpec, spec: &ContainerSpec, there: &[&Instance], previou
 /// Whether it is a one-shot that has done what others wait for. Any other that ended is started again: it may have
 /// been stopped, and a stopped server also ends with 0.
 fn is_done(wanted: &StackSpec, spec: &ContainerSpec, instance: &Instance) -> bool {
-    let awaited = wanted.containers.iter().flat_map(|other| &other.depends_on).any(|dependency| {
+    is_awaited(wanted, spec) && instance.is_finished(spec)
+}
+
+/// Whether others wait for the container to have completed.
+pub(super) fn is_awaited(wanted: &StackSpec, spec: &ContainerSpec) -> bool {
+    wanted.containers.iter().flat_map(|other| &other.depends_on).any(|dependency| {
         dependency.container == spec.name && dependency.condition == Some(DependencyCondition::Completed)
-    });
-    awaited && instance.is_finished(spec)
+    })
 }
 
 fn condition(instance: &Instance) -> String {

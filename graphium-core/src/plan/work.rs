@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::deploy::is_awaited;
 use crate::id::{ContainerName, TaskId};
 use crate::stack::{ContainerSpec, Deployment, PullPolicy, Step, StepAction};
 use crate::task::{
@@ -71,6 +72,7 @@ fn work(deployment: &Deployment, step: &Step, spec: Option<&ContainerSpec>) -> (
                 stack,
                 slot: step.slot,
                 generation: deployment.generation,
+                run_to_completion: is_awaited(&deployment.spec, spec),
             };
             (TaskType::Deploy, json(&payload))
         }

@@ -34,6 +34,9 @@ pub struct DeployPayload {
     /// The deployment it belongs to.
     #[serde(default)]
     pub generation: Generation,
+    /// Others wait for it to end: done means that it ended with 0, not that it runs.
+    #[serde(default)]
+    pub run_to_completion: bool,
 }
 
 /// Payload of `delete`: an instance of a stack, or a container by the name of its spec.

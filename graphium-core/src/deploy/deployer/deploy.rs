@@ -192,7 +192,12 @@ impl EngineDeployer {
             go_on(context, "start")?;
             self.start_or_explain(&candidate.id, &request.spec.ports).await?;
         }
-        self.until_good(&candidate.id, &Expectation::of(&request.spec), context).await
+        self.until_good(
+            &candidate.id,
+            &Expectation::of(&request.spec).run_to_completion(request.run_to_completion),
+            context,
+        )
+        .await
     }
 
     /// After success: only the new instance is left, under its own name. What fails here does not undo the success.

@@ -54,6 +54,7 @@ use serial::Serial;
 ///     generation: Generation(1),
 ///     network: None,
 ///     pull_policy: PullPolicy::IfNotPresent,
+///     run_to_completion: false,
 /// };
 /// deployer.deploy(&request, &StepContext::detached()).await?;
 /// assert!(deployer.observe().await?[0].is_good());

@@ -64,6 +64,6 @@ impl EngineDeployer {
             spec.resources = resources;
         }
         let pull_policy = if changes.image.is_some() { spec.pull_policy } else { PullPolicy::IfNotPresent };
-        Ok(DeployRequest { stack, spec, slot, generation, network, pull_policy })
+        Ok(DeployRequest { stack, spec, slot, generation, network, pull_policy, run_to_completion: false })
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Expectation {
     health_deadline: Duration,
     /// Whether ending with 0 is good: the engine will not start it again.
     may_complete: bool,
+    /// Whether nothing else is good: others wait for its end.
+    must_complete: bool,
 }
 
 impl Expectation {
@@ -38,11 +40,20 @@ impl Expectation {
         Self {
             min_uptime: Duration::from_secs(u64::from(spec.min_uptime_seconds)),
             health_deadline: spec.health_check.as_ref().map_or(UNKNOWN_CHECK, patience) + HEALTH_MARGIN,
+            must_complete: false,
             may_complete: match spec.restart_policy {
                 RestartPolicy::No | RestartPolicy::OnFailure { .. } => true,
                 RestartPolicy::Always | RestartPolicy::UnlessStopped => false,
             },
         }
+    }
+}
+
+impl Expectation {
+    /// The same, or only an end with 0 is good. How long that may take is the deadline of the task.
+    pub(super) fn run_to_completion(mut self, must_complete: bool) -> Self {
+        self.must_complete = must_complete;
+        self
     }
 }
 
@@ -88,6 +99,7 @@ fn judge(seen: &Inspection, life: &Life, waited: Duration, wanted: &Expectation)
         (InstanceState::Restarting, _) if !has_check => {
             Verdict::Bad(DeployErrorKind::Unhealthy, "ended and is restarted by the engine".into())
         }
+        (InstanceState::Running, _) if wanted.must_complete => Verdict::Wait(LONGEST_PAUSE),
         (InstanceState::Running, Health::Healthy) => Verdict::Good,
         (InstanceState::Running, Health::Unhealthy) => Verdict::Bad(DeployErrorKind::Unhealthy, "is unhealthy".into()),
         (InstanceState::Running, Health::None) if *life != Life::of(seen) => {

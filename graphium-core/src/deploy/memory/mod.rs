@@ -128,7 +128,15 @@ mod tests {
         let mut spec = ContainerSpec::new(ContainerName::new("web").unwrap(), "web:1");
         change(&mut spec);
         let pull_policy = PullPolicy::IfNotPresent;
-        DeployRequest { stack: None, spec, slot: Slot(0), generation: Generation(1), network: None, pull_policy }
+        DeployRequest {
+            stack: None,
+            spec,
+            slot: Slot(0),
+            generation: Generation(1),
+            network: None,
+            pull_policy,
+            run_to_completion: false,
+        }
     }
 
     fn port(host_port: u16) -> PortSpec {
@@ -149,6 +157,23 @@ mod tests {
         let id = deployer.observe().await.unwrap()[0].runtime_id.clone();
         engine.stop(&id, None).await.unwrap();
         assert_eq!(engine.answer(8080), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_others_wait_for_is_done_when_it_has_ended_and_not_when_it_runs() {
+        let (engine, deployer) = host();
+        let minute = Duration::from_secs(60);
+        engine.load("web:1", MemoryImage::exiting(minute, 0));
+        let mut request = request(|_| {});
+
+        let began = Instant::now();
+        deployer.deploy(&request, &StepContext::detached()).await.unwrap();
+        assert!(began.elapsed() < minute, "nobody waits for its end: {:?}", began.elapsed());
+
+        request.slot = Slot(1);
+        request.run_to_completion = true;
+        deployer.deploy(&request, &StepContext::detached()).await.unwrap();
+        assert!(began.elapsed() >= minute, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
