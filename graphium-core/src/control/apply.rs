@@ -117,7 +117,11 @@ impl Control {
         }
         let in_force = self.in_force(before.as_ref()).await?;
         let mut plan = plan::deploy(spec, &placed, &observed, &in_force.iter().collect::<Vec<_>>());
-        world.make_sure(&mut plan.steps);
+        let latest = match &before {
+            Some(stack) => record::read_deployment(&*self.store, &spec.name, stack.value.generation).await?,
+            None => None,
+        };
+        world.make_sure(&mut plan.steps, latest.as_ref().map(|latest| &latest.value));
         let generation = next_generation(before.as_ref());
         let warnings = warnings.into_iter().chain(plan.warnings).collect();
         let plan_hash = hash(spec, generation, &plan.steps);

@@ -10,12 +10,10 @@ use super::record::{self, Versioned};
 use super::world::all_tasks;
 use super::{Control, ControlError};
 use crate::event::{EventType, NewEvent};
-use crate::id::{Generation, Seq, StackName, TaskId};
+use crate::id::{AgentId, Generation, Seq, StackName, TaskId};
 use crate::plan::{self, Next, StepResult};
 use crate::stack::{Deployment, DeploymentAction, DeploymentStatus, Stack};
-use crate::store::{
-    EventFilter, Expected, Host, HostState, MAX_PAGE, PageRequest, RecordKey, RecordKind, Submission, TaskFilter,
-};
+use crate::store::{EventFilter, Expected, MAX_PAGE, PageRequest, RecordKey, RecordKind, Submission, TaskFilter};
 use crate::task::{NewTask, Task};
 
 /// How often every stack is looked at, whatever the events say: wake-ups are hints.
@@ -96,8 +94,11 @@ impl Control {
             touched.extend(self.every_stack().await?);
         }
         for stack in touched {
-            if self.advance(&stack).await? == Waits::Look {
-                unobserved.insert(stack);
+            match self.advance(&stack).await {
+                Ok(Waits::Look) => drop(unobserved.insert(stack)),
+                Ok(Waits::Event) => {}
+                // One stack that cannot be driven must not keep the others from it.
+                Err(error) => tracing::warn!(%stack, %error, "a rollout did not get on: it is tried again"),
             }
         }
         Ok(())
@@ -210,14 +211,15 @@ impl Control {
         }))
     }
 
-    /// Whether the hosts that answer have looked since their tasks ended. Success is what was observed, so
-    /// a deployment is not complete before.
+    /// Whether every host that did something has looked since. Success is what was observed, so a deployment
+    /// is not complete before; a host that went silent in between is waited for.
     async fn is_observed(&self, deployment: &Deployment) -> Result<bool, ControlError> {
         let hosts = self.store.hosts().await?;
         let touched: BTreeSet<_> =
             deployment.steps.iter().filter(|step| step.task.is_some()).map(|step| &step.agent).collect();
-        let mut answering = hosts.iter().filter(|host| touched.contains(&host.id) && host.state == HostState::Ready);
-        Ok(answering.all(Host::is_observed_since_its_last_task))
+        let has_looked =
+            |id: &AgentId| hosts.iter().any(|host| &host.id == id && host.is_observed_since_its_last_task());
+        Ok(touched.into_iter().all(has_looked))
     }
 }
 

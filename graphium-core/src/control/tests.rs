@@ -385,6 +385,53 @@ async fn a_newer_deployment_supersedes_what_has_not_begun_and_deals_with_what_ha
 }
 
 #[tokio::test]
+async fn what_a_dead_agent_left_is_removed_by_a_later_deployment_without_it() {
+    let (scene, [mut vm1, mut vm2]) = Scene::with_hosts(["vm1", "vm2"]).await;
+    scene.apply(&stack()).await;
+    vm1.work(&scene).await;
+    vm2.work(&scene).await;
+    scene.control.drive(&shop()).await.unwrap();
+    let begun = vm1.claim(&scene).await;
+    vm1.perform(&begun[0]);
+    scene.clock.advance(StoreSettings::default().lease * 2);
+    scene.control.store().sweep().await.unwrap();
+
+    let mut only_web = stack();
+    only_web.containers.remove(0);
+    only_web.containers[0].depends_on.clear();
+    scene.apply(&only_web).await;
+    scene.settle(&mut [&mut vm1, &mut vm2]).await;
+
+    assert!(vm1.instances.is_empty(), "made, never reported, and no longer wanted: {:?}", vm1.instances);
+    assert_eq!(scene.status().await, StackStatus::Running);
+}
+
+#[tokio::test]
+async fn a_host_that_went_silent_before_it_looked_is_waited_for_by_name() {
+    let (scene, [mut vm1, mut vm2]) = Scene::with_hosts(["vm1", "vm2"]).await;
+    let mut spec = stack();
+    spec.containers.truncate(1);
+    scene.apply(&spec).await;
+    vm1.work(&scene).await;
+    scene.control.drive(&shop()).await.unwrap();
+    let tasks = vm1.claim(&scene).await;
+    vm1.perform(&tasks[0]);
+    vm1.report(&scene, &tasks[0], ReportedStatus::Completed(Outcome::default())).await;
+    scene.clock.advance(StoreSettings::default().lease * 2);
+    vm2.look(&scene).await;
+    scene.control.store().sweep().await.unwrap();
+    scene.control.drive(&shop()).await.unwrap();
+
+    let view = scene.control.stack(&shop()).await.unwrap();
+    assert_eq!(view.summary.status, StackStatus::Deploying);
+    assert_eq!(view.summary.waiting_for[0].host.as_str(), "vm1");
+
+    vm1.look(&scene).await;
+    scene.control.drive(&shop()).await.unwrap();
+    assert_eq!(scene.status().await, StackStatus::Running);
+}
+
+#[tokio::test]
 async fn a_plan_changes_nothing_and_its_hash_pins_it() {
     let (scene, [mut vm1, mut vm2]) = Scene::with_hosts(["vm1", "vm2"]).await;
     let plan = scene.control.plan(&stack()).await.unwrap();
@@ -405,9 +452,9 @@ async fn what_an_old_inventory_says_is_made_sure_of() {
     let fresh = scene.control.plan(&stack()).await.unwrap();
     assert!(fresh.is_empty());
 
-    scene.act(DeploymentAction::Restart).await;
+    let other = crate::task::NewTask::new(vm1.id.clone(), TaskType::Custom("other".into()));
+    scene.control.store().submit(crate::store::Submission::of("ann", [other])).await.unwrap();
     let tasks = vm1.claim(&scene).await;
-    scene.clock.advance(Duration::from_secs(1));
     vm1.report(&scene, &tasks[0], ReportedStatus::Completed(Outcome::default())).await;
     let stale = scene.control.plan(&stack()).await.unwrap();
     let reasons: BTreeSet<_> = stale.steps.iter().map(|step| step.reason.as_str()).collect();

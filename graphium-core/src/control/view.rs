@@ -142,7 +142,7 @@ impl Control {
             generation: stack.generation,
             wanted: wanted.len(),
             good,
-            waiting_for: waiting(&open, hosts),
+            waiting_for: waiting(&open, &rollout, hosts),
             name,
         };
         Ok(StackView { summary, wanted_stack: stack, rollout, observed })
@@ -204,9 +204,14 @@ fn status(rollout: &Deployment, open: &[Task], observed: &[HostInstances], wante
     }
 }
 
-/// The hosts with open tasks that do not answer.
-fn waiting(open: &[Task], hosts: &[Host]) -> Vec<Waiting> {
+/// The hosts that do not answer and have open tasks, or have not said what they saw after their last one.
+fn waiting(open: &[Task], rollout: &Deployment, hosts: &[Host]) -> Vec<Waiting> {
     let mut counts: BTreeMap<&AgentId, usize> = BTreeMap::new();
+    if rollout.status == DeploymentStatus::Running {
+        let unseen = hosts.iter().filter(|host| !host.is_observed_since_its_last_task());
+        let touched = |host: &&Host| rollout.steps.iter().any(|step| step.task.is_some() && step.agent == host.id);
+        counts.extend(unseen.filter(touched).map(|host| (&host.id, 0)));
+    }
     for task in open {
         *counts.entry(task.agent()).or_default() += 1;
     }

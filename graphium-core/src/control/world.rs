@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::ControlError;
-use crate::id::{AgentId, StackName};
+use crate::id::{AgentId, ContainerName, Slot, StackName};
 use crate::placement::HostView;
 use crate::plan::Places;
-use crate::stack::{Deployment, Instance, Step, StepAction};
+use crate::stack::{Deployment, DeploymentStatus, Instance, Step, StepAction};
 use crate::store::{Host, MAX_PAGE, PageRequest, TaskFilter, TaskStore};
-use crate::task::{Placed, Task, TaskStatus};
+use crate::task::{Task, TaskStatus};
+
+/// Where an instance is, or may be.
+type Place = (AgentId, ContainerName, Slot);
 
 /// The hosts, and the tasks of one stack that an agent is working on.
 #[derive(Debug)]
@@ -75,22 +78,34 @@ impl World {
         observed.chain(in_flight).chain(left).collect()
     }
 
-    /// Makes a plan of a deployment safe against what the inventory cannot show: work that is under way, and work that ended
-    /// after the host last looked.
+    /// Makes a plan of a deployment safe against what the inventory cannot show: work that is under way, work that
+    /// the latest deployment may have done without anybody having looked since, and removals that it still owed.
     ///
-    /// What is under way gets a step in its lane, behind it, so that whatever it leaves is dealt with. What
-    /// would be kept on the word of an old inventory is made sure of instead: a repeated deploy is harmless.
-    pub(super) fn make_sure(&self, steps: &mut Vec<Step>) {
-        for task in &self.in_flight {
-            let Some(placed) = &task.spec.placed else { continue };
-            if placed.container.is_none() {
-                continue;
-            }
-            let reason = format!("a task of generation {} is still at work on it", placed.generation);
-            match steps.iter_mut().find(|step| serves(step, task.agent(), placed)) {
+    /// Each place that such work may have touched gets a step in its lane, behind it, so that whatever it leaves is
+    /// dealt with. What would be kept on the word of an old inventory is made sure of instead. Both are
+    /// harmless where there was no need: a deploy may be repeated, and deleting what is gone is success.
+    pub(super) fn make_sure(&self, steps: &mut Vec<Step>, latest: Option<&Deployment>) {
+        let under_way = self.in_flight.iter().filter_map(|task| {
+            let placed = task.spec.placed.as_ref()?;
+            let place = (task.agent().clone(), placed.container.clone()?, placed.slot);
+            Some((place, format!("a task of generation {} is still at work on it", placed.generation)))
+        });
+        let unfinished = latest.into_iter().filter(|latest| latest.status != DeploymentStatus::Completed);
+        let left = unfinished.flat_map(|latest| {
+            let touched = latest.steps.iter().filter(|step| may_have_touched(step));
+            touched.filter_map(|step| {
+                let place = (step.agent.clone(), step.container.clone()?, step.slot);
+                Some((
+                    place,
+                    format!("generation {} did not complete and may have left something here", latest.generation),
+                ))
+            })
+        });
+        for (place, reason) in under_way.chain(left) {
+            match steps.iter_mut().find(|step| serves(step, &place)) {
                 Some(step) if step.action == StepAction::Keep => make_sure_of(step, reason),
                 Some(_) => {}
-                None => steps.push(removal(task.agent(), placed, reason)),
+                None => steps.push(removal(place, reason)),
             }
         }
         for step in steps.iter_mut().filter(|step| step.action == StepAction::Keep) {
@@ -100,6 +115,11 @@ impl World {
             }
         }
     }
+}
+
+/// Whether the step has a task that may have begun, or owes a removal.
+fn may_have_touched(step: &Step) -> bool {
+    step.task.is_some() || step.action == StepAction::Remove
 }
 
 /// Every task that passes the filter, over as many pages as it takes.
@@ -116,8 +136,8 @@ pub(super) async fn all_tasks(store: &dyn TaskStore, filter: TaskFilter) -> Resu
     }
 }
 
-fn serves(step: &Step, agent: &AgentId, placed: &Placed) -> bool {
-    &step.agent == agent && step.container == placed.container && step.slot == placed.slot && step.container.is_some()
+fn serves(step: &Step, (agent, container, slot): &Place) -> bool {
+    &step.agent == agent && step.container.as_ref() == Some(container) && step.slot == *slot
 }
 
 fn make_sure_of(step: &mut Step, reason: String) {
@@ -125,17 +145,9 @@ fn make_sure_of(step: &mut Step, reason: String) {
     step.reason = reason;
 }
 
-/// The removal of what a task under way may leave: in the same lane, so after it.
-fn removal(agent: &AgentId, placed: &Placed, reason: String) -> Step {
-    Step {
-        action: StepAction::Remove,
-        agent: agent.clone(),
-        container: placed.container.clone(),
-        slot: placed.slot,
-        reason,
-        after: Vec::new(),
-        task: None,
-    }
+/// The removal of what may be left in a place: in the lane of the work that may leave it, so after it.
+fn removal((agent, container, slot): Place, reason: String) -> Step {
+    Step { action: StepAction::Remove, agent, container: Some(container), slot, reason, after: Vec::new(), task: None }
 }
 
 /// Whether there is an instance when the step is through.
