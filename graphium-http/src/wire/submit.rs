@@ -32,7 +32,7 @@ pub struct SubmitTask {
     /// The replica it serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<Slot>,
-    /// The deployment it serves; the latest of the stack when nothing is said.
+    /// The deployment it serves: the latest of the stack, and so it is when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<Generation>,
     /// Its urgency. 0 is a real value.
@@ -78,16 +78,16 @@ impl SubmitTask {
         }
     }
 
-    /// The task to submit. `latest` is the latest generation of its stack.
+    /// The task to submit. `latest` is the latest generation of its stack, none where there is no such stack: then
+    /// the task is of no deployment. What the body says itself is not taken, or it could outrun every deployment.
     #[must_use]
-    pub fn into_task(self, latest: Generation, created_by: &str) -> NewTask {
+    pub fn into_task(self, latest: Option<Generation>, created_by: &str) -> NewTask {
         let mut task = NewTask::new(self.agent_id, self.task_type);
         let slot = self.slot.unwrap_or_else(|| Slot(named(&task, &self.payload).2));
         let container = self.container_id.or_else(|| named(&task, &self.payload).1);
         let stack = self.stack_id.or_else(|| named(&task, &self.payload).0);
         task.lane = lane(&task, stack.as_ref(), container.as_ref(), slot);
-        let generation = self.generation.unwrap_or(latest);
-        task.placed = stack.map(|stack| Placed { stack, generation, container, slot });
+        task.placed = stack.zip(latest).map(|(stack, generation)| Placed { stack, generation, container, slot });
         task.id = self.id.unwrap_or(task.id);
         task.priority = self.priority.unwrap_or(task.priority);
         task.max_retries = self.max_retries.unwrap_or(task.max_retries);
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn submit(body: Value) -> NewTask {
-        serde_json::from_value::<SubmitTask>(body).unwrap().into_task(Generation(4), "ana")
+        serde_json::from_value::<SubmitTask>(body).unwrap().into_task(Some(Generation(4)), "ana")
     }
 
     #[test]
@@ -169,6 +169,15 @@ mod tests {
     fn a_task_of_a_stack_belongs_to_its_latest_generation() {
         let task = submit(json!({ "taskType": "restart", "agentId": "vm1", "stackId": "shop", "containerId": "web" }));
         assert_eq!(task.placed.unwrap().generation, Generation(4));
+    }
+
+    #[test]
+    fn a_task_of_no_known_stack_is_of_no_deployment_and_keeps_its_lane() {
+        let body = json!({ "taskType": "restart", "agentId": "vm1", "stackId": "shop", "containerId": "web",
+            "generation": 9, "payload": { "containerName": "web" } });
+        let task = serde_json::from_value::<SubmitTask>(body).unwrap().into_task(None, "ana");
+        assert_eq!(task.placed, None);
+        assert!(task.lane.is_some());
     }
 
     #[test]

@@ -6,9 +6,10 @@ use graphium_core::control::Control;
 use graphium_core::id::{Generation, SessionId, StackName};
 use graphium_core::stack::{DeploymentAction, StackStatus};
 use graphium_core::store::{AgentStore, ClaimRequest, StoreErrorKind};
+use graphium_core::task::TaskType;
 use graphium_http::client::Client;
 use graphium_http::server::code_of_control;
-use graphium_http::wire::ProblemCode;
+use graphium_http::wire::{ProblemCode, SubmitTask};
 
 use crate::harness::{Ground, Service, agent_id, join};
 
@@ -132,4 +133,34 @@ async fn an_unknown_stack_is_not_found_whatever_is_asked_of_it() {
     assert_eq!(admin.stack(&shop()).await.unwrap_err().kind(), StoreErrorKind::NotFound);
     let error = admin.act_on_stack(&shop(), DeploymentAction::Restart).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_task_by_itself_raises_no_generation() {
+    let ground = Ground::new();
+    let server = ground.server().await;
+    let admin = server.client(&ground.admin_token());
+    with_host(&admin).await;
+    let restart = |generation: Option<u64>| {
+        let mut task = SubmitTask::new(agent_id("vm1"), TaskType::Restart);
+        (task.stack_id, task.generation) = (Some(shop()), generation.map(Generation));
+        task.payload = serde_json::json!({ "containerName": "web" });
+        task
+    };
+
+    let unknown = admin.submit(&restart(Some(7))).await.unwrap_err();
+    assert_eq!(unknown.kind(), StoreErrorKind::Conflict);
+    assert_eq!(admin.submit(&restart(None)).await.unwrap().generation, None, "there is no such stack yet");
+
+    admin.apply_stack(&shop(), SHOP, None).await.unwrap();
+    for wrong in [0, 2] {
+        let refused = admin.submit_all(&[restart(None), restart(Some(wrong))]).await.unwrap_err();
+        let problem = refused.problem().unwrap();
+        assert_eq!((problem.status, problem.errors[0].path.as_str()), (409, "[1].generation"));
+    }
+    for right in [None, Some(1)] {
+        assert_eq!(admin.submit(&restart(right)).await.unwrap().generation, Some(Generation(1)));
+    }
+    let next = admin.act_on_stack(&shop(), DeploymentAction::Stop).await.unwrap();
+    assert_eq!(next.generation, Generation(2));
 }

@@ -86,9 +86,10 @@ pub(super) async fn submit_tasks(
             ApiError::invalid(path, error.inner().to_string())
         })?;
         let generation = match call.stack() {
-            Some(stack) if call.generation.is_none() => latest_generation(&state, stack, &mut latest).await?,
-            _ => Generation::default(),
+            Some(stack) => latest_generation(&state, stack, &mut latest).await?,
+            None => None,
         };
+        check_generation(&call, generation, &prefix)?;
         tasks.push(checked(call.into_task(generation, &actor), &prefix)?);
     }
     let submitted = state.store.submit(Submission::of(actor, tasks)).await?;
@@ -126,18 +127,31 @@ fn checked(task: NewTask, prefix: &str) -> Result<NewTask, ApiError> {
     Ok(task)
 }
 
-/// The generation that a task of this stack belongs to when it does not say: an unplaced one would be superseded.
+/// A task by itself makes no generation: a made-up one would supersede every deployment to come.
+fn check_generation(call: &SubmitTask, latest: Option<Generation>, prefix: &str) -> Result<(), ApiError> {
+    let Some(given) = call.generation.filter(|given| Some(*given) != latest) else { return Ok(()) };
+    let message = match (call.stack(), latest) {
+        (Some(stack), Some(latest)) => format!("stack {stack} is at generation {latest}, not {given}: leave it out"),
+        (Some(stack), None) => format!("there is no stack {stack} to be at generation {given}: leave it out"),
+        (None, _) => format!("generation {given} of which stack? Name it with stackId, or leave it out"),
+    };
+    let path = join_path(prefix, "generation");
+    let detail = format!("{path}: {message}");
+    Err(ApiError::new(ProblemCode::Conflict, detail).with_fields(vec![ProblemField::new(path, message)]))
+}
+
+/// The generation that a task of this stack belongs to; none when there is no such stack.
 async fn latest_generation(
     state: &AppState,
     stack: StackName,
-    known: &mut HashMap<StackName, Generation>,
-) -> Result<Generation, ApiError> {
+    known: &mut HashMap<StackName, Option<Generation>>,
+) -> Result<Option<Generation>, ApiError> {
     if let Some(generation) = known.get(&stack) {
         return Ok(*generation);
     }
     let generation = match state.store.record(&RecordKey::stack(&stack)).await? {
-        Some(record) => serde_json::from_value::<Stack>(record.body).map_err(ApiError::internal)?.generation,
-        None => Generation::default(),
+        Some(record) => Some(serde_json::from_value::<Stack>(record.body).map_err(ApiError::internal)?.generation),
+        None => None,
     };
     known.insert(stack, generation);
     Ok(generation)
