@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Query};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use graphium_core::id::AgentId;
 use serde::Deserialize;
+use tokio::time::Instant;
 
+use super::limits::STREAM_BEAT;
 use super::problem::ApiError;
 use super::state::AppState;
 
@@ -65,9 +67,10 @@ impl Caller {
     }
 }
 
-fn bearer(parts: &Parts) -> Result<&str, ApiError> {
+/// The token of a call's headers.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let missing = || ApiError::unauthorized("a token is needed: Authorization: Bearer …");
-    let value = parts.headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
+    let value = headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
     let text = value.to_str().map_err(|_| missing())?;
     let (scheme, token) = text.split_once(' ').ok_or_else(missing)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
@@ -77,7 +80,7 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let token = bearer(parts)?.to_owned();
+        let token = bearer(&parts.headers)?.to_owned();
         state.access.authenticate(&token).await
     }
 }
@@ -118,7 +121,8 @@ ranks! {
 /// A caller who may read, on a route where a browser cannot set headers: its token may stand in the query.
 /// Keeps the token, so that a long stream ends soon after it is revoked.
 pub(crate) struct Watcher {
-    pub(crate) token: Arc<str>,
+    token: Arc<str>,
+    checked: Instant,
 }
 
 #[derive(Deserialize)]
@@ -133,17 +137,26 @@ impl FromRequestParts<AppState> for Watcher {
         let Query(query) = Query::<TokenQuery>::from_request_parts(parts, state).await?;
         let token = match query.access_token {
             Some(token) if !parts.headers.contains_key(header::AUTHORIZATION) => token,
-            _ => bearer(parts)?.to_owned(),
+            _ => bearer(&parts.headers)?.to_owned(),
         };
-        let watcher = Self { token: token.into() };
+        let watcher = Self { token: token.into(), checked: Instant::now() };
         watcher.check(state).await?;
         Ok(watcher)
     }
 }
 
 impl Watcher {
-    /// Whether the token still allows to read.
-    pub(crate) async fn check(&self, state: &AppState) -> Result<(), ApiError> {
+    /// Whether the token still allows to read, as it was found within the last beat: a busy stream is no way to
+    /// outlive one's token.
+    pub(crate) async fn is_good(&mut self, state: &AppState) -> bool {
+        if self.checked.elapsed() < STREAM_BEAT {
+            return true;
+        }
+        self.checked = Instant::now();
+        self.check(state).await.is_ok()
+    }
+
+    async fn check(&self, state: &AppState) -> Result<(), ApiError> {
         state.access.authenticate(&self.token).await?.require(Rank::Viewer).map(drop)
     }
 }

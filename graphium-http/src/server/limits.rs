@@ -16,7 +16,7 @@ pub const MAX_WAITING_POLLS_PER_AGENT: usize = 8;
 pub const MAX_STREAMS: usize = 2_000;
 /// How many events a stream reads at a time. A slow client makes its next read later, never larger.
 pub const STREAM_BATCH: usize = 256;
-/// How often a quiet stream reads anyway, shows that it lives, and checks that its token is still good.
+/// How often a quiet stream reads anyway and shows that it lives, and any stream checks that its token is still good.
 pub const STREAM_BEAT: Duration = Duration::from_secs(10);
 /// How long one frame may take to be taken by a WebSocket client.
 pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);

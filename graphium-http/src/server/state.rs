@@ -33,7 +33,14 @@ pub(crate) struct AppState {
 #[derive(Debug, Clone)]
 pub(crate) struct Polls {
     all: Arc<Semaphore>,
-    per_agent: Arc<Mutex<HashMap<AgentId, usize>>>,
+    per_agent: Arc<Mutex<HashMap<AgentId, Waiting>>>,
+}
+
+/// The calls of one agent that wait.
+#[derive(Debug, Default)]
+struct Waiting {
+    number: usize,
+    revoked: CancellationToken,
 }
 
 /// The right of one claim to wait.
@@ -41,7 +48,15 @@ pub(crate) struct Polls {
 pub(crate) struct PollPermit {
     _all: OwnedSemaphorePermit,
     agent: AgentId,
-    per_agent: Arc<Mutex<HashMap<AgentId, usize>>>,
+    revoked: CancellationToken,
+    per_agent: Arc<Mutex<HashMap<AgentId, Waiting>>>,
+}
+
+impl PollPermit {
+    /// Answers when the right is lost.
+    pub(crate) async fn revoked(&self) {
+        self.revoked.cancelled().await;
+    }
 }
 
 impl Default for Polls {
@@ -57,12 +72,21 @@ impl Polls {
         let all = Arc::clone(&self.all).try_acquire_owned().map_err(full)?;
         let mut per_agent = self.per_agent.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = per_agent.entry(agent.clone()).or_default();
-        if *waiting >= MAX_WAITING_POLLS_PER_AGENT {
-            let detail = format!("{waiting} calls of agent {agent} wait already: let one end first");
+        if waiting.number >= MAX_WAITING_POLLS_PER_AGENT {
+            let detail = format!("{} calls of agent {agent} wait already: let one end first", waiting.number);
             return Err(ApiError::new(ProblemCode::TooManyRequests, detail));
         }
-        *waiting += 1;
-        Ok(PollPermit { _all: all, agent: agent.clone(), per_agent: Arc::clone(&self.per_agent) })
+        waiting.number += 1;
+        let revoked = waiting.revoked.clone();
+        Ok(PollPermit { _all: all, agent: agent.clone(), revoked, per_agent: Arc::clone(&self.per_agent) })
+    }
+
+    /// Ends the calls of an agent that wait now, not those to come.
+    pub(crate) fn revoke(&self, agent: &AgentId) {
+        let mut per_agent = self.per_agent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = per_agent.get_mut(agent) {
+            std::mem::take(&mut waiting.revoked).cancel();
+        }
     }
 }
 
@@ -70,8 +94,8 @@ impl Drop for PollPermit {
     fn drop(&mut self) {
         let mut per_agent = self.per_agent.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waiting) = per_agent.get_mut(&self.agent) {
-            *waiting -= 1;
-            if *waiting == 0 {
+            waiting.number -= 1;
+            if waiting.number == 0 {
                 per_agent.remove(&self.agent);
             }
         }

@@ -124,6 +124,27 @@ async fn a_revoked_agent_is_refused_at_its_next_call() {
 }
 
 #[tokio::test]
+async fn a_waiting_call_of_a_revoked_agent_ends_without_the_next_task() {
+    let ground = Ground::new();
+    let server = ground.server().await;
+    let admin = server.client(&ground.admin_token());
+    let (agent, vm1) = (join(&admin, "vm1").await, agent_id("vm1"));
+    let request = ClaimRequest::hello(SessionId::generate(), "machine-1").asking(1, Duration::from_secs(30));
+    let waiting = agent.claim(&vm1, request);
+    let revoking = async {
+        // Its session shows that the call has arrived.
+        while admin.hosts(Default::default()).await.unwrap().items.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        admin.revoke_agent(&vm1).await.unwrap();
+        admin.submit(&SubmitTask::new(vm1.clone(), TaskType::Custom("x".into()))).await.unwrap()
+    };
+    let (answer, task) = soon(futures::future::join(waiting, revoking)).await;
+    assert_eq!(answer.unwrap_err().kind(), StoreErrorKind::Unauthorized);
+    assert_eq!(admin.task(task.id).await.unwrap().status, TaskStatus::Pending);
+}
+
+#[tokio::test]
 async fn a_join_token_is_good_once() {
     let ground = Ground::new();
     let server = ground.server().await;

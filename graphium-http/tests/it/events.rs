@@ -8,6 +8,7 @@ use graphium_core::id::Seq;
 use graphium_core::store::EventFilter;
 use graphium_core::task::TaskType;
 use graphium_http::client::Client;
+use graphium_http::server::limits::STREAM_BEAT;
 use graphium_http::wire::{SubmitTask, TokenRole};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
@@ -214,4 +215,25 @@ async fn a_quiet_stream_ends_soon_after_its_token_is_revoked() {
 
     let text = read_until(response.into_body(), "event: end").await;
     assert!(text.contains("the token is not good any more"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_stream_too_ends_soon_after_its_token_is_revoked() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let admin = ground.admin_token();
+    let body = serde_json::json!({ "name": "board", "role": "viewer" });
+    let (_, created) = service.call("POST", "/api/v1/tokens", &admin, body).await;
+    let path = format!("/api/v1/events?access_token={}", created["token"].as_str().unwrap());
+    let response = tower::ServiceExt::oneshot(service.0.clone(), Request::get(path).body(Body::empty()).unwrap());
+    let response = response.await.unwrap();
+
+    service.call("DELETE", &format!("/api/v1/tokens/{}", created["id"].as_str().unwrap()), &admin, Value::Null).await;
+    tokio::time::advance(STREAM_BEAT).await;
+    let task = serde_json::json!({ "taskType": "x", "agentId": "vm1" });
+    let (status, _) = service.call("POST", "/api/v1/tasks", &admin, task).await;
+    assert_eq!(status, StatusCode::CREATED);
+
+    let text = read_until(response.into_body(), "event: end").await;
+    assert!(text.contains("the token is not good any more") && !text.contains("task_created"), "{text}");
 }

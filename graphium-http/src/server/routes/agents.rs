@@ -46,7 +46,10 @@ pub(super) fn cut<T>(mut all: Vec<T>, request: &PageRequest, key: impl Fn(&T) ->
     (status = 200, body = CredentialReply), (status = "default", body = Problem)
 ))]
 pub(super) async fn join(State(state): State<AppState>, Body(call): Body<JoinCall>) -> Answer<CredentialReply> {
-    Ok(Json(state.access.join(&call).await?))
+    let reply = state.access.join(&call).await?;
+    // Whoever had this id before has a void credential now.
+    state.polls.revoke(&reply.agent_id);
+    Ok(Json(reply))
 }
 
 /// A host with its instances, as its agent last reported them.
@@ -70,6 +73,7 @@ pub(super) async fn delete_agent(
     At(id): At<AgentId>,
 ) -> Result<StatusCode, ApiError> {
     state.access.revoke_agent(&id, &caller.actor()).await?;
+    state.polls.revoke(&id);
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -22,6 +22,9 @@ use crate::server::problem::ApiError;
 use crate::server::state::AppState;
 use crate::wire::Problem;
 
+/// Why a stream ends whose token was revoked or has expired.
+pub(super) const REVOKED: &str = "the token is not good any more";
+
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
@@ -97,6 +100,9 @@ impl Reader {
             if self.ended {
                 return None;
             }
+            if !self.watcher.is_good(&self.state).await {
+                return Some(self.end(REVOKED));
+            }
             if let Some(event) = self.ready.pop_front() {
                 self.told = Some(event.seq);
                 return Some(frame(&event));
@@ -112,11 +118,6 @@ impl Reader {
                 () = stopping.cancelled() => return Some(self.end("the server is stopping: connect again")),
             };
             match read {
-                Ok(events) if events.is_empty() => {
-                    if self.watcher.check(&self.state).await.is_err() {
-                        return Some(self.end("the token is not good any more"));
-                    }
-                }
                 Ok(events) => self.ready.extend(events),
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "an event stream could not read on");

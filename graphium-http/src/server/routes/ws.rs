@@ -8,7 +8,7 @@ use futures::stream::SplitSink;
 use futures::{SinkExt, StreamExt};
 use graphium_core::event::Event;
 
-use super::events::EventQuery;
+use super::events::{EventQuery, REVOKED};
 use crate::server::body::Asked;
 use crate::server::caller::Watcher;
 use crate::server::feed::Feed;
@@ -23,7 +23,7 @@ use crate::wire::{Problem, ProblemCode};
 ))]
 pub(super) async fn watch_events(
     State(state): State<AppState>,
-    watcher: Watcher,
+    mut watcher: Watcher,
     Asked(query): Asked<EventQuery>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
@@ -35,16 +35,19 @@ pub(super) async fn watch_events(
     Ok(upgrade.on_upgrade(move |socket| {
         tracker.track_future(async move {
             let _permit = permit;
-            let why = watch(socket, feed, &state, &watcher).await;
+            let why = watch(socket, feed, &state, &mut watcher).await;
             tracing::debug!(why, "a WebSocket ended");
         })
     }))
 }
 
 /// Sends events until either side ends; says why it ended.
-async fn watch(socket: WebSocket, mut feed: Feed, state: &AppState, watcher: &Watcher) -> &'static str {
+async fn watch(socket: WebSocket, mut feed: Feed, state: &AppState, watcher: &mut Watcher) -> &'static str {
     let (mut out, mut incoming) = socket.split();
     loop {
+        if !watcher.is_good(state).await {
+            return close(&mut out, close_code::POLICY, REVOKED).await;
+        }
         let read = tokio::select! {
             read = feed.next() => read,
             message = incoming.next() => match message {
@@ -58,15 +61,15 @@ async fn watch(socket: WebSocket, mut feed: Feed, state: &AppState, watcher: &Wa
         };
         match read {
             Ok(events) if events.is_empty() => {
-                if watcher.check(state).await.is_err() {
-                    return close(&mut out, close_code::POLICY, "the token is not good any more").await;
-                }
                 if !send(&mut out, Message::Ping(Vec::new().into())).await {
                     return "the client does not take frames";
                 }
             }
             Ok(events) => {
                 for event in events {
+                    if !watcher.is_good(state).await {
+                        return close(&mut out, close_code::POLICY, REVOKED).await;
+                    }
                     if !send(&mut out, text(&event)).await {
                         return "the client does not take frames";
                     }
