@@ -239,7 +239,8 @@ impl EngineDeployer {
             error = match revived {
                 Ok(()) => error.noting(format!("its predecessor {} was started again", predecessor.name)),
                 Err(lost) => {
-                    error.noting(format!("its predecessor {} could not be started again: {lost}", predecessor.name))
+                    return error
+                        .noting(format!("its predecessor {} could not be started again: {lost}", predecessor.name));
                 }
             };
         }

@@ -198,6 +198,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_predecessor_that_could_not_be_started_again_is_brought_back_by_the_next_failure() {
+        let (engine, deployer) = host();
+        deployer.deploy(&request(|_| {}), &StepContext::detached()).await.unwrap();
+        let good = deployer.observe().await.unwrap()[0].runtime_id.clone();
+        engine.publish("web:2", MemoryImage::exiting(Duration::ZERO, 3));
+        let next = DeployRequest { generation: Generation(2), ..request(|spec| spec.image = "web:2".into()) };
+
+        for _ in 0..2 {
+            engine.fail_next(EngineCall::Start, DeployErrorKind::Exhausted);
+        }
+        let error = deployer.deploy(&next, &StepContext::detached()).await.unwrap_err();
+        assert!(error.to_string().contains("could not be started again"), "{error}");
+        assert_eq!(deployer.observe().await.unwrap().len(), 2, "the candidate tells which was the last good one");
+
+        deployer.deploy(&next, &StepContext::detached()).await.unwrap_err();
+        let left = deployer.observe().await.unwrap();
+        assert_eq!(left.len(), 1, "{left:?}");
+        assert_eq!((&left[0].runtime_id, left[0].state), (&good, InstanceState::Running));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_engine_that_does_not_answer_fails_every_call_and_keeps_its_containers() {
         let (engine, deployer) = host();
         deployer.deploy(&request(|_| {}), &StepContext::detached()).await.unwrap();
