@@ -1,9 +1,15 @@
 //! Deploying what cannot be deployed: the reason is told exactly, and everything is as it was.
 
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
 use super::Behaviour;
 use super::bench::{Bench, action, without_pull};
-use crate::deploy::{DeployErrorKind, Deployer, StepContext};
+use crate::deploy::{DeployErrorKind, Deployer, ProgressSink, StepContext};
+use crate::id::TaskId;
 use crate::stack::{HealthCheck, HealthProbe, InstanceState, PortSpec, Protocol, RestartPolicy};
+use crate::task::Progress;
 
 pub(super) async fn a_missing_image_is_image_not_found_and_leaves_nothing(bench: &Bench) {
     let request = Bench::request(bench.spec("web", Behaviour::IsMissing), 1);
@@ -149,6 +155,41 @@ pub(super) async fn a_cancelled_replacement_brings_the_predecessor_back(bench: &
     assert_eq!(deployed.expect_err("it was cancelled").kind(), DeployErrorKind::Cancelled);
     let after = bench.only_instance().await;
     assert_eq!((after.runtime_id, after.state), (before.runtime_id, InstanceState::Running));
+}
+
+/// Cancels the work when it begins to watch the container.
+#[derive(Debug)]
+struct CancelAtHealth(CancellationToken);
+
+impl ProgressSink for CancelAtHealth {
+    fn report(&self, progress: Progress) {
+        if progress.step == "health" {
+            self.0.cancel();
+        }
+    }
+}
+
+pub(super) async fn a_cancelled_repetition_leaves_what_serves_already(bench: &Bench) {
+    let request = Bench::request(bench.spec("web", Behaviour::Serves), 1);
+    let task = Some(TaskId::generate());
+    let context = StepContext { task, ..StepContext::detached() };
+    bench.deployer.deploy(&request, &context).await.expect("the deploy succeeds");
+    let before = bench.only_instance().await;
+
+    // Either its report was lost, or it ended before the new container had its own name.
+    let beside = Some(request.generation);
+    let unproven = bench.owner.instance_name(request.stack.as_ref(), &request.spec.name, request.slot, beside);
+    for name in [before.name.clone(), unproven] {
+        if name != before.name {
+            bench.runtime.rename(&before.runtime_id, &name).await.expect("the engine renames it");
+        }
+        let cancel = CancellationToken::new();
+        let context = StepContext { progress: Arc::new(CancelAtHealth(cancel.clone())), cancel, task };
+        let error = bench.deployer.deploy(&request, &context).await.expect_err("it was cancelled");
+        assert_eq!(error.kind(), DeployErrorKind::Cancelled, "{error}");
+        let after = bench.only_instance().await;
+        assert_eq!((after.runtime_id, after.state), (before.runtime_id.clone(), InstanceState::Running), "{name}");
+    }
 }
 
 /// Waits until an instance of this generation runs.

@@ -144,7 +144,8 @@ macro_rules! each_deployer_case {
                 a_container_of_somebody_else_with_the_wanted_name_is_left_alone,
                 what_cannot_be_honoured_is_refused_before_anything_is_touched,
                 a_cancelled_deploy_is_undone,
-                a_cancelled_replacement_brings_the_predecessor_back;
+                a_cancelled_replacement_brings_the_predecessor_back,
+                a_cancelled_repetition_leaves_what_serves_already;
             power:
                 deleting_twice_is_success_and_leaves_nothing,
                 stop_start_and_restart_may_be_repeated,

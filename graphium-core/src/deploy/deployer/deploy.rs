@@ -21,7 +21,8 @@ struct Candidate {
     id: String,
     name: String,
     state: InstanceState,
-    /// Whether a failure removes it: this attempt made it, or an earlier one that never got it good.
+    /// Whether a failure removes it: this attempt made it, or an earlier one that never got it good, and it is not all
+    /// that serves.
     unproven: bool,
     action: &'static str,
 }
@@ -100,11 +101,13 @@ impl EngineDeployer {
         let by_this_task = context
             .task
             .is_some_and(|task| seen.container.labels.get(label::TASK).is_some_and(|label| *label == task.to_string()));
+        // An attempt whose report was lost, or that ended before the rename, left it serving: nothing else would.
+        let serves_alone = seen.container.state == InstanceState::Running && !contents.predecessor_served();
         Ok(Some(Candidate {
             id: same.id.clone(),
             name: same.name.clone(),
             state: seen.container.state,
-            unproven: by_this_task || !self.is_proven(same),
+            unproven: !serves_alone && (by_this_task || !self.is_proven(same)),
             action: match (seen.container.state, changed) {
                 (InstanceState::Running, false) => "unchanged",
                 (InstanceState::Running, true) => "updated",
