@@ -163,7 +163,8 @@ macro_rules! each_deployer_case {
             owners:
                 two_owners_with_one_stack_name_never_meet,
                 a_clean_up_removes_the_whole_stack_and_may_be_repeated,
-                an_id_of_somebody_elses_container_is_not_seen;
+                an_id_of_somebody_elses_container_is_not_seen,
+                the_beginning_of_an_id_is_no_name;
             crash:
                 a_deploy_cut_off_anywhere_is_finished_by_the_next,
                 a_replacement_cut_off_anywhere_is_finished_by_the_next,

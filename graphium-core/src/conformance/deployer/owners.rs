@@ -2,7 +2,8 @@
 
 use super::Behaviour;
 use super::bench::Bench;
-use crate::deploy::{DeleteRequest, Deployer, InstanceTarget, StepContext};
+use crate::deploy::{DeleteRequest, DeployErrorKind, DeployRequest, Deployer, InstanceTarget, StepContext};
+use crate::id::ContainerName;
 use crate::stack::NetworkSpec;
 
 pub(super) async fn two_owners_with_one_stack_name_never_meet(bench: &Bench) {
@@ -46,4 +47,25 @@ pub(super) async fn an_id_of_somebody_elses_container_is_not_seen(bench: &Bench)
     bench.deployer.stop(&target, Some(1), &context).await.expect("for us it does not run");
     bench.deployer.restart(&target, Some(1), &context).await.expect_err("for us it is not there");
     assert_eq!(bench.inspect(&foreign.container.id).await, foreign);
+}
+
+pub(super) async fn the_beginning_of_an_id_is_no_name(bench: &Bench) {
+    let bare = DeployRequest { stack: None, ..Bench::request(bench.spec("web", Behaviour::Serves), 1) };
+    bench.deploy(&bare).await;
+    let before = bench.only_instance().await;
+    let beginning = &before.runtime_id[..before.runtime_id.len() - 1];
+    assert_eq!(bench.inspect(beginning).await.container.id, before.runtime_id, "the engine takes it for the id");
+
+    let container = Some(ContainerName::new(beginning).expect("an id is made of letters and digits"));
+    let target = InstanceTarget { stack: None, container, ..Bench::target("web") };
+    let refused = bench.deployer.restart(&target, Some(1), &StepContext::detached()).await;
+    assert_eq!(refused.expect_err("no container has the name").kind(), DeployErrorKind::NotFound);
+    assert_eq!(bench.only_instance().await, before);
+
+    // The name is free for the successor of another container.
+    bench.deploy(&Bench::request(bench.spec("api", Behaviour::Serves), 1)).await;
+    let mut spec = bench.spec("api", Behaviour::Serves);
+    spec.container_name = Some(beginning.to_owned());
+    let outcome = bench.deploy(&Bench::request(spec, 2)).await;
+    assert_eq!(bench.inspect(&outcome.instances[0].runtime_id).await.container.name, beginning);
 }

@@ -7,7 +7,7 @@ use crate::stack::{PortSpec, PublishedPort};
 impl EngineDeployer {
     /// A name conflict that says who has the name.
     pub(super) async fn explain_name(&self, name: &str, refused: DeployError) -> DeployError {
-        let holder = match self.runtime.inspect(name).await {
+        let holder = match self.named(name).await {
             Ok(Some(holder)) => self.in_words(&holder.container),
             Ok(None) => "a container that is gone meanwhile".to_owned(),
             Err(unknown) => format!("a container that cannot be looked at ({unknown})"),

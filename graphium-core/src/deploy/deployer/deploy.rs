@@ -126,7 +126,7 @@ impl EngineDeployer {
         let Some(predecessor) = predecessor else {
             return Ok(wanted);
         };
-        if predecessor.name != wanted && self.runtime.inspect(&wanted).await?.is_some() {
+        if predecessor.name != wanted && self.named(&wanted).await?.is_some() {
             let taken = DeployError::new(DeployErrorKind::NameConflict, format!("the name {wanted} is taken"));
             return Err(self.explain_name(&wanted, taken).await);
         }
@@ -166,7 +166,7 @@ impl EngineDeployer {
 
     /// Whether the holder of a name is gone, or going and gone after a wait.
     async fn freed(&self, name: &str, context: &StepContext) -> Result<bool, DeployError> {
-        match self.runtime.inspect(name).await? {
+        match self.named(name).await? {
             None => Ok(true),
             Some(holder) if holder.container.state == InstanceState::Removing => {
                 self.until_gone(&holder.container, context).await.map(|()| true)

@@ -2,7 +2,7 @@
 
 use super::EngineDeployer;
 use crate::deploy::{
-    ContainerFilter, DeployError, DeployErrorKind, InstanceLabels, InstanceTarget, RuntimeContainer, label,
+    ContainerFilter, DeployError, DeployErrorKind, Inspection, InstanceLabels, InstanceTarget, RuntimeContainer, label,
 };
 use crate::id::{ContainerName, Slot, StackName};
 use crate::stack::InstanceState;
@@ -31,7 +31,7 @@ impl EngineDeployer {
     /// The containers that a target means; none when they are gone. What belongs to somebody else is not seen.
     pub(super) async fn targeted(&self, target: &InstanceTarget) -> Result<Vec<RuntimeContainer>, DeployError> {
         if let Some(id) = &target.runtime_id {
-            return self.owned(id).await;
+            return Ok(self.owned(self.runtime.inspect(id).await?));
         }
         let Some(container) = &target.container else {
             let message = "the target names neither a container nor an id of the engine; give one of them";
@@ -41,12 +41,17 @@ impl EngineDeployer {
         if !found.is_empty() || target.stack.is_some() {
             return Ok(found);
         }
-        self.owned(container.as_str()).await
+        Ok(self.owned(self.named(container.as_str()).await?))
     }
 
-    async fn owned(&self, id_or_name: &str) -> Result<Vec<RuntimeContainer>, DeployError> {
-        let found = self.runtime.inspect(id_or_name).await?.map(|inspection| inspection.container);
-        Ok(found.into_iter().filter(|container| self.owner.owns(&container.labels)).collect())
+    fn owned(&self, found: Option<Inspection>) -> Vec<RuntimeContainer> {
+        let found = found.map(|inspection| inspection.container);
+        found.into_iter().filter(|container| self.owner.owns(&container.labels)).collect()
+    }
+
+    /// The container of exactly this name. An engine also takes a name for the beginning of an id, and `db` begins one.
+    pub(super) async fn named(&self, name: &str) -> Result<Option<Inspection>, DeployError> {
+        Ok(self.runtime.inspect(name).await?.filter(|found| found.container.name == name))
     }
 
     /// The one container that a target means: the running one where a cut-off attempt left several.

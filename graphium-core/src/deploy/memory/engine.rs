@@ -121,7 +121,12 @@ impl MemoryEngine {
     }
 
     pub(super) fn find(&self, id_or_name: &str) -> Option<&MemoryContainer> {
-        self.containers.get(id_or_name).or_else(|| self.containers.values().find(|c| c.config.name == id_or_name))
+        let named = || self.containers.values().find(|c| c.config.name == id_or_name);
+        self.containers.get(id_or_name).or_else(named).or_else(|| {
+            // Docker also takes the beginning of an id, where only one begins so.
+            let mut begun = self.containers.values().filter(|c| !id_or_name.is_empty() && c.id.starts_with(id_or_name));
+            begun.next().filter(|_| begun.next().is_none())
+        })
     }
 
     pub(super) fn find_mut(&mut self, id_or_name: &str) -> Option<&mut MemoryContainer> {
@@ -139,7 +144,8 @@ impl MemoryEngine {
 
     fn next_id(&mut self) -> String {
         self.made += 1;
-        format!("{:012x}", self.made)
+        // Reversed, so that ids differ from their beginning on, as an engine's do.
+        format!("{:012x}", self.made).chars().rev().collect()
     }
 
     pub(super) fn create(&mut self, config: &ContainerConfig) -> Result<String, DeployError> {
