@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM as something to wait for.
+//! Ctrl-C, SIGTERM and a terminal that closes as something to wait for.
 
 use std::future::Future;
 
@@ -6,18 +6,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use anyhow::Context as _;
 
-/// Both signals that ask a process to end.
+/// The signals that ask a process to end.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Interrupts {
     /// Listens from now on; the signals no longer end the process by themselves.
     pub(crate) fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
 
     /// Answers at the next signal.
@@ -25,6 +30,7 @@ impl Interrupts {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 

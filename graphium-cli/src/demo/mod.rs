@@ -84,8 +84,11 @@ fn end(
             Ok(Exit::Interrupted)
         }
         (Some(Err(error)), removed) => {
-            if let Err(removal) = removed {
-                tell.end(false, format_args!("The removal failed too: {removal:#}"))?;
+            if let Err(removal) = removed
+                && tell.end(false, format_args!("The removal failed too: {removal:#}")).is_err()
+            {
+                // Nobody reads the story: what is left behind is then the error to tell.
+                return Err(removal);
             }
             Err(error)
         }

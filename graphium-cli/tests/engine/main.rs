@@ -19,10 +19,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 /// A case on the demo's cluster.
 type DemoCase = fn(&[&str]);
 
-const DEMO_CASES: [(&str, DemoCase); 5] = [
+const DEMO_CASES: [(&str, DemoCase); 7] = [
     ("the_demo_tells_its_story_and_leaves_nothing", demo::story),
     ("two_demos_at_once_do_not_meet", demo::two_at_once),
     ("a_demo_that_is_interrupted_in_the_middle_removes_everything", demo::interrupted),
+    ("a_demo_whose_terminal_closes_removes_everything", demo::hung_up),
+    ("a_demo_that_nobody_reads_removes_everything", demo::unheard),
     ("a_stack_is_planned_changed_stopped_started_and_removed", demo::managed),
     ("a_wait_ends_with_the_code_of_what_became_of_the_deployment", demo::waited),
 ];

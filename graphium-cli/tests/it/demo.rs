@@ -50,6 +50,23 @@ pub(crate) fn interrupted(flags: &[&str]) {
     assert_empty(&folder);
 }
 
+pub(crate) fn hung_up(flags: &[&str]) {
+    let (folder, mut demo) = demo(flags);
+    demo.until("generation 2 accepted");
+    demo.signal("HUP");
+    let ran = demo.end().ended(130);
+    assert!(ran.out.contains("nothing left"), "{}", ran.out);
+    assert_empty(&folder);
+}
+
+pub(crate) fn unheard(flags: &[&str]) {
+    let (folder, mut demo) = demo(flags);
+    demo.until("generation 2 accepted");
+    let err = demo.unheard();
+    assert!(!err.contains("still there") && !err.contains("cannot remove"), "{err}");
+    assert_empty(&folder);
+}
+
 /// A cluster that runs on, and its stack file.
 struct Cluster {
     folder: TempDir,
@@ -171,6 +188,8 @@ in_memory! {
     the_demo_tells_its_story_in_memory_and_leaves_nothing => story;
     two_demos_at_once_in_memory_do_not_meet => two_at_once;
     a_demo_in_memory_that_is_interrupted_removes_everything => interrupted;
+    a_demo_in_memory_whose_terminal_closes_removes_everything => hung_up;
+    a_demo_in_memory_that_nobody_reads_removes_everything => unheard;
     a_stack_in_memory_is_planned_changed_stopped_started_and_removed => managed;
     a_wait_in_memory_ends_with_the_code_of_what_became_of_the_deployment => waited;
 }

@@ -9,20 +9,21 @@ use crate::graphium::{Ran, end_of, send};
 #[derive(Debug)]
 pub(crate) struct Talking {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    /// None once nobody listens any more.
+    lines: Option<Lines<BufReader<ChildStdout>>>,
     said: Vec<String>,
 }
 
 impl Talking {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines = Some(BufReader::new(child.stdout.take().unwrap()).lines());
         Self { child, lines, said: Vec::new() }
     }
 
     /// Reads on until a line holds this, and answers with the line.
     pub(crate) fn until(&mut self, text: &str) -> String {
-        for line in self.lines.by_ref() {
+        for line in self.lines.iter_mut().flatten() {
             self.said.push(line.unwrap());
             let line = self.said.last().unwrap();
             if line.contains(text) {
@@ -39,9 +40,18 @@ impl Talking {
         send(&self.child, signal);
     }
 
+    /// Closes the ear while it still talks, as `head` does, and waits for its end.
+    pub(crate) fn unheard(mut self) -> String {
+        self.lines = None;
+        let mut err = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        end_of(&mut self.child);
+        err
+    }
+
     /// Reads on to the end, and waits for it.
     pub(crate) fn end(mut self) -> Ran {
-        self.said.extend(self.lines.by_ref().map_while(Result::ok));
+        self.said.extend(self.lines.iter_mut().flatten().map_while(Result::ok));
         let mut err = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         let code = end_of(&mut self.child).code().unwrap_or(-1);
@@ -55,7 +65,7 @@ impl Drop for Talking {
         if std::thread::panicking() && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             send(&self.child, "INT");
             // Whoever is not read cannot go on.
-            self.lines.by_ref().map_while(Result::ok).for_each(drop);
+            self.lines.iter_mut().flatten().map_while(Result::ok).for_each(drop);
         }
         drop(self.child.kill());
         drop(self.child.wait());
