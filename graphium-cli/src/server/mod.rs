@@ -60,10 +60,16 @@ impl ServerArgs {
             return Ok(Exit::Done);
         }
         let mut interrupts = Interrupts::listen()?;
-        let server = RunningServer::start(plan(&settings)?).await?;
+        let mut server = RunningServer::start(plan(&settings)?).await?;
         // A server serves whether or not somebody reads what it prints.
         drop(announce(&server));
-        interrupts.next().await;
+        if let Some(broken) = interrupts.or(server.broken()).await {
+            tracing::error!(error = &*broken as &dyn std::error::Error, "stopping: a part of the server broke");
+            if let Some(Err(error)) = interrupts.or(server.stop()).await {
+                tracing::warn!(error = &*error as &dyn std::error::Error, "the server did not stop as it should");
+            }
+            return Err(broken);
+        }
         tracing::info!("stopping: what is in flight may finish; once more ends it at once");
         match interrupts.or(server.stop()).await {
             Some(stopped) => stopped.map(|()| Exit::Done),

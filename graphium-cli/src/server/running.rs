@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use graphium_core::clock::SystemClock;
 use graphium_core::control::Control;
 use graphium_core::id::InstallationId;
@@ -77,6 +77,20 @@ impl RunningServer {
         self.data_dir.join(ADMIN_TOKEN_FILE)
     }
 
+    /// Answers when a part of it has ended by itself, which none should: what is left would serve in vain.
+    pub(crate) async fn broken(&mut self) -> anyhow::Error {
+        tokio::select! {
+            ended = self.handle.broken() => anyhow::Error::from(ended).context("the listener ended by itself"),
+            ended = self.control.join_next() => {
+                let fault = match ended {
+                    Some(Err(error)) => anyhow::Error::from(error),
+                    Some(Ok(())) | None => anyhow!("nobody told it to"),
+                };
+                fault.context("the control plane ended by itself")
+            }
+        }
+    }
+
     /// Lets what is in flight finish, then ends.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.stop.cancel();
@@ -117,4 +131,32 @@ fn refused(error: ServerError) -> anyhow::Error {
 
 const fn other(port: u16) -> u16 {
     if port == u16::MAX { port - 1 } else { port + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn started(folder: &Path) -> RunningServer {
+        let (listen, data_dir) = (SocketAddr::from(([127, 0, 0, 1], 0)), folder.to_owned());
+        RunningServer::start(ServerPlan { listen, data_dir, tls: None, store: StoreSettings::default() }).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_control_plane_broke_is_broken_and_can_still_be_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = started(folder.path()).await;
+        server.control.spawn(async { panic!("a fault") });
+        let broken = format!("{:#}", server.broken().await);
+        assert!(broken.contains("control plane") && broken.contains("a fault"), "{broken}");
+        server.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_that_runs_or_was_told_to_stop_is_not_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = started(folder.path()).await;
+        assert!(futures::poll!(std::pin::pin!(server.broken())).is_pending());
+        server.stop().await.unwrap();
+    }
 }

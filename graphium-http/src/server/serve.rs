@@ -131,6 +131,24 @@ impl ServerHandle {
         &self.installation
     }
 
+    /// Waits until it ends although it was not told to.
+    ///
+    /// # Cancel safety
+    /// A dropped call has lost nothing.
+    pub async fn broken(&mut self) -> ServerError {
+        let ended = self.running.join_next().await;
+        if self.stopping.is_cancelled() {
+            // As it should: there is nothing to tell.
+            return std::future::pending().await;
+        }
+        match ended {
+            Some(Ok(Ok(()))) => ServerError::Ended("nobody told it to".into()),
+            Some(Ok(Err(error))) => error,
+            Some(Err(error)) => ServerError::Ended(error.to_string()),
+            None => ServerError::Ended("nothing of it runs any more".into()),
+        }
+    }
+
     /// Waits until it has stopped.
     ///
     /// # Errors
