@@ -11,7 +11,8 @@ use anyhow::Context as _;
 pub(crate) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    /// Only where somebody asked for it: `nohup` must go on working for a server.
+    hangup: Option<Signal>,
 }
 
 impl Interrupts {
@@ -21,16 +22,28 @@ impl Interrupts {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
+            hangup: None,
         })
+    }
+
+    /// Counts a terminal that closes as an interruption too: for what must be cleaned up.
+    pub(crate) fn and_hangup(mut self) -> anyhow::Result<Self> {
+        self.hangup = Some(signal(SignalKind::hangup()).context("cannot listen for signals")?);
+        Ok(self)
     }
 
     /// Answers at the next signal.
     pub(crate) async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            () = hangup => {}
         }
     }
 

@@ -50,7 +50,7 @@ pub(crate) struct DemoArgs {
 impl DemoArgs {
     pub(crate) async fn run(self) -> anyhow::Result<Exit> {
         let began = Instant::now();
-        let mut interrupts = Interrupts::listen()?;
+        let mut interrupts = Interrupts::listen()?.and_hangup()?;
         let mut tell = Narrator::new();
         tell.title("Graphium demo: one server, three hosts, one stack with a container on each.")?;
         let engine = Engine::find(self.memory, self.docker_socket, &mut tell).await?;
