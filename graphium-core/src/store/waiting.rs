@@ -76,7 +76,7 @@ impl Waiting {
         (self.last, ended)
     }
 
-    /// Ends the wait of earlier calls that a repeated one replaces.
+    /// Ends the wait of earlier calls that a repeated one replaces, without a lease for a caller that is gone.
     pub(super) fn replace(
         &mut self,
         engine: &mut Engine,
@@ -84,6 +84,7 @@ impl Waiting {
         session: SessionId,
         claim: ClaimId,
     ) -> Vec<Ended> {
+        self.forget_gone(agent);
         let same = |waits: &Waits| waits.waiter.request.session == session && waits.waiter.request.claim_id == claim;
         let numbers = self.numbers(agent, same);
         numbers.into_iter().filter_map(|number| self.give_up(engine, agent, number)).collect()
@@ -139,12 +140,46 @@ impl Waiting {
         self.ends.first().map(|(until, _, _)| *until)
     }
 
-    /// Ends the waits that are over.
+    /// Ends the waits that are over. One whose caller is gone does not renew the lease: its agent may be dead.
     #[cfg(feature = "sqlite")]
     pub(super) fn end_overdue(&mut self, engine: &mut Engine) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        for (number, agent) in self.overdue() {
+            self.forget_gone(&agent);
+            ended.extend(self.give_up(engine, &agent, number));
+        }
+        ended
+    }
+
+    /// Takes out the waits that are over, for want of an engine that could answer them.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn take_overdue(&mut self) -> Vec<oneshot::Sender<ClaimReply>> {
+        let overdue = self.overdue().into_iter();
+        overdue.filter_map(|(number, agent)| self.remove(&agent, number)).map(|waits| waits.reply).collect()
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn overdue(&self) -> Vec<(u64, AgentId)> {
         let now = Instant::now();
-        let over: Vec<_> = self.ends.iter().take_while(|(until, _, _)| *until <= now).cloned().collect();
-        over.into_iter().filter_map(|(_, number, agent)| self.give_up(engine, &agent, number)).collect()
+        let over = self.ends.iter().take_while(|(until, _, _)| *until <= now);
+        over.map(|(_, number, agent)| (*number, agent.clone())).collect()
+    }
+
+    /// The number of the newest wait.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Takes out the waits that are newer than this one.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn take_newer(&mut self, last: u64) -> Vec<oneshot::Sender<ClaimReply>> {
+        let newer: Vec<_> = self.ends.iter().filter(|(_, number, _)| *number > last).cloned().collect();
+        newer
+            .into_iter()
+            .filter_map(|(_, number, agent)| self.remove(&agent, number))
+            .map(|waits| waits.reply)
+            .collect()
     }
 
     /// Ends every wait.
@@ -152,5 +187,74 @@ impl Waiting {
     pub(super) fn end_all(&mut self, engine: &mut Engine) -> Vec<Ended> {
         let all: Vec<_> = self.ends.iter().cloned().collect();
         all.into_iter().filter_map(|(_, number, agent)| self.give_up(engine, &agent, number)).collect()
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::store::engine::ClaimStep;
+    use crate::store::{ClaimRequest, StoreSettings};
+
+    struct Bench {
+        engine: Engine,
+        waiting: Waiting,
+        agent: AgentId,
+        request: ClaimRequest,
+    }
+
+    /// A claim waits, and nearly as long as its wait has passed.
+    fn waiting_claim() -> (Bench, oneshot::Receiver<ClaimReply>) {
+        let mut engine = Engine::new(StoreSettings::default(), 7);
+        let agent = AgentId::new("vm1").unwrap();
+        let request = ClaimRequest::hello(SessionId::generate(), "m1").asking(1, Duration::from_secs(10));
+        let Ok(ClaimStep::Wait(waiter)) = engine.claim(&agent, request.clone()) else { panic!("nothing is there") };
+        let (reply, receiver) = oneshot::channel();
+        let mut waiting = Waiting::default();
+        waiting.add(&mut engine, waiter, reply);
+        engine.advance(Timestamp::EPOCH.after(Duration::from_secs(9)));
+        (Bench { engine, waiting, agent, request }, receiver)
+    }
+
+    impl Bench {
+        fn lease_end(&self) -> Timestamp {
+            self.engine.hosts()[&self.agent].lease_expires_at
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_over_renews_the_lease_only_for_a_caller_that_listens() {
+        for listens in [true, false] {
+            let (mut bench, receiver) = waiting_claim();
+            let before = bench.lease_end();
+            let receiver = listens.then_some(receiver);
+            tokio::time::advance(Duration::from_secs(10)).await;
+
+            let ended = bench.waiting.end_overdue(&mut bench.engine);
+
+            assert_eq!((ended.len(), bench.lease_end() > before), (usize::from(listens), listens));
+            assert_eq!(bench.waiting.next_end(), None);
+            drop(receiver);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replaced_wait_renews_the_lease_only_for_a_caller_that_listens() {
+        for listens in [true, false] {
+            let (mut bench, receiver) = waiting_claim();
+            let before = bench.lease_end();
+            let receiver = listens.then_some(receiver);
+
+            let (session, claim) = (bench.request.session, bench.request.claim_id);
+            let ended = bench.waiting.replace(&mut bench.engine, &bench.agent, session, claim);
+
+            assert_eq!((ended.len(), bench.lease_end() > before), (usize::from(listens), listens));
+            assert_eq!(bench.waiting.next_end(), None);
+            drop(receiver);
+        }
     }
 }

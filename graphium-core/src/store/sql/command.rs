@@ -45,7 +45,7 @@ impl Answer {
 }
 
 /// The error for each caller of a commit that was not made.
-fn not_kept(error: &SqlError) -> StoreError {
+pub(super) fn not_kept(error: &SqlError) -> StoreError {
     let message = format!("the store could not keep a change and kept nothing of it: {}", chain(error));
     StoreError::new(error.kind(), message)
 }

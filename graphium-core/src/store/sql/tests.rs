@@ -275,3 +275,55 @@ async fn a_task_that_cannot_be_read_back_is_named_and_spares_the_others() {
     assert!(error.to_string().contains(&broken.to_string()), "{error}");
     assert_eq!(second.unwrap_err().kind(), StoreErrorKind::Conflict, "it is settled, and that is all");
 }
+
+#[tokio::test]
+async fn a_claim_that_would_wait_is_refused_when_its_reports_are_not_kept() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let id = submit(&store).await;
+    let session = SessionId::generate();
+    let claimed = store.claim(&vm1(), asking(session, Duration::ZERO)).await.unwrap().claims.remove(0);
+    let mut other = other_connection(&folder).await;
+    let full = "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    sqlx::query(full).execute(&mut other).await.unwrap();
+
+    let mut request = asking(session, PATIENCE);
+    let status = ReportedStatus::Completed(Outcome::default());
+    request.reports = vec![Report { task: id, attempt: claimed.attempt(), status }];
+    let answer = tokio::time::timeout(PATIENCE / 2, store.claim(&vm1(), request.clone())).await.unwrap();
+
+    assert_eq!(answer.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    assert_ne!(store.task(id).await.unwrap().status(), TaskStatus::Completed);
+    sqlx::query("DROP TRIGGER full").execute(&mut other).await.unwrap();
+    request.wait = Duration::ZERO;
+    let again = store.claim(&vm1(), request).await.unwrap();
+    assert_eq!(again.receipts[0].answer, ReportAnswer::Accepted);
+    assert_eq!(store.task(id).await.unwrap().status(), TaskStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_wait_that_is_over_is_refused_while_the_database_cannot_be_read() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let mut other = other_connection(&folder).await;
+    let vm1 = vm1();
+    let waits = store.claim(&vm1, asking(SessionId::generate(), Duration::from_secs(2)));
+    let breaks = async {
+        // The claim is in the queue of the writer before this call, and so waits when this has its answer.
+        submit_elsewhere(&store).await.unwrap();
+        sqlx::query("ALTER TABLE host RENAME TO gone").execute(&mut other).await.unwrap();
+        let full = "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+        sqlx::query(full).execute(&mut other).await.unwrap();
+        submit_elsewhere(&store).await.unwrap_err();
+    };
+
+    let (answer, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(waits, breaks) }).await.unwrap();
+
+    assert_eq!(answer.unwrap_err().kind(), StoreErrorKind::Unavailable);
+}
+
+/// A task of another agent, which wakes no claim of this one.
+async fn submit_elsewhere(store: &SqliteStore) -> Result<Submitted, StoreError> {
+    let task = NewTask::new(AgentId::new("vm2").unwrap(), TaskType::Custom("backup".into()));
+    store.submit(Submission::of("ann", [task])).await
+}

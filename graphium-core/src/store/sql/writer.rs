@@ -11,14 +11,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::command::{Answer, Command, chain};
+use super::command::{Answer, Command, Reply, chain, not_kept};
 use super::error::SqlError;
 use super::{connection, load, write};
 use crate::clock::Clock;
 use crate::id::{Seq, TaskId};
-use crate::store::StoreSettings;
 use crate::store::engine::{Engine, Needs};
 use crate::store::waiting::Waiting;
+use crate::store::{ClaimAnswer, StoreSettings};
 
 /// How many commands may queue before callers wait for room.
 pub(super) const QUEUE: usize = 1024;
@@ -28,6 +28,8 @@ const MAX_COMMANDS: usize = 256;
 const MAX_WEIGHT: usize = 2000;
 /// How soon a clock that has not moved is looked at again.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+/// How long the writer lets a database be that could not be read, before it tries again by itself.
+const READ_PAUSE: Duration = Duration::from_millis(500);
 
 /// What the writer is made from.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub(super) struct Writer {
     waiting: Waiting,
     /// Whether the engine may be ahead of the tables, because a commit failed.
     stale: bool,
+    /// Until when the writer does not wake by itself, because it could not read.
+    paused_until: Option<Instant>,
     head: watch::Sender<Seq>,
     /// Kept as long as the connection.
     _lock: File,
@@ -64,7 +68,8 @@ impl Writer {
         let changes = engine.take_changes();
         write::write(&mut connection, &engine, &changes).await?;
         let head = watch::Sender::new(engine.head());
-        Ok(Self { setup, connection, engine, waiting: Waiting::default(), stale: false, head, _lock: lock })
+        let waiting = Waiting::default();
+        Ok(Self { setup, connection, engine, waiting, stale: false, paused_until: None, head, _lock: lock })
     }
 
     /// The number of the newest event that is kept.
@@ -110,7 +115,8 @@ impl Writer {
             let pause = due.since(self.setup.clock.now()).max(SHORTEST_SLEEP);
             Instant::now() + pause
         });
-        Some(due.map_or(end, |due| due.min(end)))
+        let wake = due.map_or(end, |due| due.min(end));
+        Some(self.paused_until.map_or(wake, |pause| pause.max(wake)))
     }
 
     async fn work_off(&mut self, received: &mut Vec<Command>) {
@@ -149,10 +155,14 @@ impl Writer {
             Ok(loaded) => loaded,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the store cannot read its database");
+                self.paused_until = Some(Instant::now() + READ_PAUSE);
                 batch.into_iter().for_each(|command| command.refuse(&error));
+                refuse(self.waiting.take_overdue(), &error);
                 return;
             }
         };
+        self.paused_until = None;
+        let last_wait = self.waiting.last();
         self.engine.advance(self.setup.clock.now());
         let mut answers = Vec::new();
         for command in batch {
@@ -160,10 +170,12 @@ impl Writer {
         }
         answers.extend(self.waiting.end_overdue(&mut self.engine).into_iter().map(Answer::from));
         answers.extend(self.waiting.serve(&mut self.engine).into_iter().map(Answer::from));
-        self.keep(answers, loaded).await;
+        self.keep(answers, loaded, last_wait).await;
     }
 
-    async fn keep(&mut self, answers: Vec<Answer>, loaded: Vec<TaskId>) {
+    /// Keeps what has changed, then answers. Where that fails, the waits newer than `last_wait` are over, too: what their
+    /// claims reported is lost, so they must not hear that it was accepted.
+    async fn keep(&mut self, answers: Vec<Answer>, loaded: Vec<TaskId>, last_wait: u64) {
         let changes = self.engine.take_changes();
         match write::write(&mut self.connection, &self.engine, &changes).await {
             Ok(()) => {
@@ -178,6 +190,7 @@ impl Writer {
                     tracing::warn!(error = %chain(&error), "the store could not go back yet; it tries again at the next call");
                 }
                 answers.into_iter().for_each(|answer| answer.refuse(&error));
+                refuse(self.waiting.take_newer(last_wait), &error);
             }
         }
     }
@@ -222,11 +235,19 @@ impl Writer {
     async fn finish(mut self) {
         let ended = self.waiting.end_all(&mut self.engine);
         if !self.stale {
-            self.keep(ended.into_iter().map(Answer::from).collect(), Vec::new()).await;
+            let last_wait = self.waiting.last();
+            self.keep(ended.into_iter().map(Answer::from).collect(), Vec::new(), last_wait).await;
         }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(error = %chain(&error), "the database was not closed cleanly; nothing is lost");
         }
+    }
+}
+
+fn refuse(waits: Vec<Reply<ClaimAnswer>>, error: &SqlError) {
+    for reply in waits {
+        // Nobody may listen any more.
+        drop(reply.send(Err(not_kept(error))));
     }
 }
 
