@@ -1,6 +1,6 @@
 //! Stop, start, restart and delete of a whole stack: deployments like any other, all through tasks.
 
-use super::apply::{Decision, is_collision, next_generation};
+use super::apply::{Decision, MAX_COLLISIONS, is_collision, next_generation};
 use super::record;
 use super::world::World;
 use super::{Control, ControlError, ControlErrorKind};
@@ -8,8 +8,6 @@ use crate::event::EventType;
 use crate::id::StackName;
 use crate::plan;
 use crate::stack::{Deployment, DeploymentAction, Stack};
-
-const MAX_COLLISIONS: usize = 16;
 
 impl Control {
     /// Stops, starts, restarts or deletes a stack. Answers with the deployment that does it.

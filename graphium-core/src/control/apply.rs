@@ -19,7 +19,7 @@ use crate::store::{Expected, RecordKey, RecordWrite, StoreErrorKind, Submission}
 pub const KEPT_DEPLOYMENTS: u64 = 20;
 
 /// How often a change is decided anew because another one came between.
-const MAX_COLLISIONS: usize = 16;
+pub(super) const MAX_COLLISIONS: usize = 16;
 
 /// What would be done, without doing it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
