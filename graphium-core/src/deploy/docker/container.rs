@@ -1,6 +1,7 @@
 //! A container in Docker's terms.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 
 use bollard::models::{
     ContainerCreateBody, ContainerUpdateBody, EndpointSettings, HealthConfig, HostConfig, Mount, MountType,
@@ -76,11 +77,14 @@ fn port_key(port: &PortSpec) -> String {
     format!("{}/{}", port.container_port, port.protocol)
 }
 
+/// A port number that the engine is to choose is asked for at the IPv4 addresses alone: for both families it chooses one
+/// number each, which may differ, and then the number of one is somebody else's in the other.
 fn port_bindings(ports: &[PortSpec]) -> PortMap {
     let mut bindings = PortMap::new();
     for port in ports {
+        let chosen_by_engine = port.host_port.is_none().then(|| Ipv4Addr::UNSPECIFIED.to_string());
         let binding = PortBinding {
-            host_ip: port.host_ip.map(|ip| ip.to_string()),
+            host_ip: port.host_ip.map(|ip| ip.to_string()).or(chosen_by_engine),
             host_port: Some(port.host_port.map(|number| number.to_string()).unwrap_or_default()),
         };
         bindings.entry(port_key(port)).or_insert_with(|| Some(Vec::new())).get_or_insert_default().push(binding);
@@ -160,5 +164,18 @@ mod tests {
         let bindings = port_bindings(&[port(Some(8080)), port(None)]);
         let hosts: Vec<_> = bindings["80/tcp"].as_ref().unwrap().iter().map(|b| b.host_port.clone().unwrap()).collect();
         assert_eq!(hosts, ["8080", ""]);
+    }
+
+    #[test]
+    fn a_port_that_the_engine_chooses_has_one_number() {
+        let port = |host_port, ip: Option<&str>| PortSpec {
+            container_port: 80,
+            host_port,
+            protocol: Protocol::Tcp,
+            host_ip: ip.map(|ip| ip.parse().unwrap()),
+        };
+        let bindings = port_bindings(&[port(None, None), port(Some(8080), None), port(None, Some("::1"))]);
+        let addresses: Vec<_> = bindings["80/tcp"].as_ref().unwrap().iter().map(|b| b.host_ip.clone()).collect();
+        assert_eq!(addresses, [Some("0.0.0.0".into()), None, Some("::1".into())]);
     }
 }
