@@ -44,6 +44,30 @@ pub enum EventType {
     HostRemoved,
 }
 
+impl EventType {
+    /// The type as the wire writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TaskCreated => "task_created",
+            Self::TaskUpdated => "task_updated",
+            Self::TaskProgress => "task_progress",
+            Self::StackDeploying => "stack_deploying",
+            Self::StackDeployed => "stack_deployed",
+            Self::StackError => "stack_error",
+            Self::StackReverted => "stack_reverted",
+            Self::StackDeleting => "stack_deleting",
+            Self::StackDeleted => "stack_deleted",
+            Self::ContainerAdded => "container_added",
+            Self::ContainerUpdated => "container_updated",
+            Self::ContainerRemoved => "container_removed",
+            Self::HostAdded => "host_added",
+            Self::HostUpdated => "host_updated",
+            Self::HostRemoved => "host_removed",
+        }
+    }
+}
+
 /// An event about to be written: everything but its place in the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewEvent {

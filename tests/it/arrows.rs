@@ -26,7 +26,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 
 /// A crate, and the only folder that may name it.
 const CONFINED: [(&str, &str); 2] =
-    [("sqlx", "graphium-core/src/store/sql"), ("bollard", "graphium-core/src/deploy/docker")];
+    [("rusqlite", "graphium-core/src/store/sql"), ("bollard", "graphium-core/src/deploy/docker")];
 
 /// Modules that decide and never wait.
 const PURE: [&str; 2] = ["plan", "placement"];
@@ -324,7 +324,7 @@ fn a_module_that_points_back_is_caught_however_it_says_so() {
 fn a_module_that_points_forward_is_not_caught() {
     for (file, source) in [
         ("graphium-core/src/store/call.rs", "use crate::task::Task; use super::StoreError;"),
-        ("graphium-core/src/store/sql/mod.rs", "use sqlx::SqlitePool;"),
+        ("graphium-core/src/store/sql/mod.rs", "use rusqlite::Connection;"),
         ("graphium-core/src/deploy/docker/mod.rs", "use bollard::Docker; async fn f() {}"),
         ("graphium-core/src/clock.rs", "fn f() { std::time::SystemTime::now(); }"),
         ("graphium-core/src/store/call.rs", "#[cfg(test)] mod tests { use crate::deploy::Deployer; }"),
@@ -337,8 +337,8 @@ fn a_module_that_points_forward_is_not_caught() {
 #[test]
 fn a_foreign_type_outside_its_folder_is_caught() {
     for (file, source) in [
-        ("graphium-core/src/store/mod.rs", "pub type Pool = sqlx::SqlitePool;"),
-        ("graphium-core/src/store/mod.rs", "fn f() { sqlx::query!(\"select 1\"); }"),
+        ("graphium-core/src/store/mod.rs", "pub type Open = rusqlite::Connection;"),
+        ("graphium-core/src/store/mod.rs", "fn f() { rusqlite::Connection::open_in_memory(); }"),
         ("graphium-http/src/lib.rs", "use bollard::Docker;"),
         ("graphium-core/src/deploy/error.rs", "impl From<bollard::errors::Error> for DeployError {}"),
     ] {

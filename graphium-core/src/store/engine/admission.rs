@@ -104,7 +104,7 @@ impl Engine {
         let Some(host) = self.hosts.get_mut(agent) else { return };
         host.last_seen_at = self.now;
         host.lease_expires_at = host.lease_expires_at.max(until);
-        self.changes.hosts.insert(agent.clone());
+        self.presence.insert(agent.clone());
     }
 
     /// Changes whether a host answers, and logs the change.

@@ -2,7 +2,9 @@
 
 use crate::id::TaskId;
 use crate::store::{AttemptRecord, ReportedStatus};
-use crate::task::{Failure, FailureCode, TaskEvent};
+#[cfg(feature = "sqlite")]
+use crate::task::Task;
+use crate::task::{Failure, FailureCode, TaskEvent, TaskState};
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +15,22 @@ pub(in crate::store) struct AttemptEntry {
     pub(in crate::store) record: AttemptRecord,
     /// The [`report_mark`] of what its agent reported at its end; none when the server ended it.
     pub(in crate::store) report: Option<String>,
+}
+
+impl AttemptEntry {
+    /// The attempt that somebody works on, which is the lease in the state of the task.
+    #[cfg(feature = "sqlite")]
+    pub(in crate::store) fn in_progress(task: &Task) -> Option<Self> {
+        Some(Self { task: task.id(), record: in_progress(&task.state)?, report: None })
+    }
+}
+
+/// What is known of the attempt that somebody works on.
+pub(super) fn in_progress(state: &TaskState) -> Option<AttemptRecord> {
+    let lease = state.lease()?;
+    let started_at = if let TaskState::Running { started_at, .. } = state { Some(*started_at) } else { None };
+    let (attempt, session, assigned_at) = (lease.attempt, lease.session, lease.assigned_at);
+    Some(AttemptRecord { attempt, session, assigned_at, started_at, ended_at: None, ended: None, error: None })
 }
 
 /// A digest of a report. Equal reports have equal marks.

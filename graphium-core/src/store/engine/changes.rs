@@ -24,6 +24,8 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) records: BTreeSet<RecordKey>,
     /// Hosts whose session changed.
     pub(in crate::store) hosts: BTreeSet<AgentId>,
+    /// Hosts on which an attempt ended.
+    pub(in crate::store) attempts_ended: BTreeSet<AgentId>,
     /// Hosts whose engine or instances changed.
     pub(in crate::store) inventories: BTreeSet<AgentId>,
     pub(in crate::store) ended: BTreeSet<(AgentId, SessionId)>,
@@ -32,16 +34,6 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) statuses: BTreeSet<TaskStatus>,
     pub(in crate::store) types: BTreeSet<TaskType>,
     pub(in crate::store) events: Vec<Event>,
-}
-
-impl Changes {}
-
-#[cfg(feature = "sqlite")]
-impl Changes {
-    /// Whether there is nothing to keep.
-    pub(in crate::store) fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Engine {

@@ -65,7 +65,7 @@ impl Engine {
         let wait = self.now.after(waiter.request.wait + self.settings.lease / 3);
         if let Some(host) = self.hosts.get_mut(&waiter.agent) {
             host.lease_expires_at = host.lease_expires_at.max(wait);
-            self.changes.hosts.insert(waiter.agent.clone());
+            self.presence.insert(waiter.agent.clone());
         }
     }
 

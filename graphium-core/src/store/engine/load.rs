@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::{AttemptEntry, Counters, Engine, Entry};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Generation, Seq, SessionId, StackName, TaskId};
-use crate::store::{Host, Record};
+use crate::store::{Host, Record, RecordKey};
 use crate::task::{IdempotencyKey, Task};
 
 /// What was read for the commands of a batch.
@@ -70,9 +70,13 @@ impl Engine {
         }
     }
 
-    /// Lets go of records, and of those of the given tasks that are settled. They are kept elsewhere.
+    /// Lets go of the records that are to go. They are kept elsewhere.
+    pub(in crate::store) fn evict_records(&mut self, goes: impl Fn(&RecordKey) -> bool) {
+        self.records.retain(|key, _| !goes(key));
+    }
+
+    /// Lets go of those of the given tasks that are settled. They are kept elsewhere.
     pub(in crate::store) fn evict(&mut self, ids: impl IntoIterator<Item = TaskId>) {
-        self.records.clear();
         for id in ids {
             if !self.tasks.get(&id).is_some_and(|entry| entry.task.state.is_settled()) {
                 continue;

@@ -44,6 +44,7 @@ pub(super) use load::{Loaded, Snapshot};
 pub(super) use needs::Needs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use self::claim::Order;
 use self::lanes::Lanes;
@@ -53,6 +54,9 @@ use crate::clock::Timestamp;
 use crate::id::{AgentId, Attempt, Generation, Seq, SessionId, StackName, TaskId};
 use crate::task::{IdempotencyKey, Task};
 
+/// How often it is kept which hosts were seen. In between, only memory knows: after an abrupt end every session gets a
+/// lease of grace.
+const PRESENCE: Duration = Duration::from_secs(10);
 /// Who the log names for what time or a rule decided.
 const SERVER: &str = "server";
 
@@ -88,6 +92,9 @@ pub(super) struct Engine {
     /// Agents whose waiting claims may have something to hear.
     woken: BTreeSet<AgentId>,
     changes: Changes,
+    /// Hosts of which no more has changed than when they were last seen, and how long they may stay silent.
+    presence: BTreeSet<AgentId>,
+    presence_kept_at: Timestamp,
 }
 
 impl Engine {
@@ -115,6 +122,8 @@ impl Engine {
             fallen: Vec::new(),
             woken: BTreeSet::new(),
             changes: Changes::default(),
+            presence: BTreeSet::new(),
+            presence_kept_at: Timestamp::EPOCH,
         }
     }
 
@@ -136,9 +145,18 @@ impl Engine {
         std::mem::take(&mut self.woken)
     }
 
-    /// What has changed since the last time of asking.
+    /// What has changed since the last time of asking. That a host was seen is among it only every [`PRESENCE`].
     pub(super) fn take_changes(&mut self) -> Changes {
+        if self.now.since(self.presence_kept_at) >= PRESENCE {
+            self.keep_presence();
+        }
         std::mem::take(&mut self.changes)
+    }
+
+    /// Counts among the changes which hosts were seen lately.
+    pub(super) fn keep_presence(&mut self) {
+        self.presence_kept_at = self.now;
+        self.changes.hosts.append(&mut self.presence);
     }
 
     /// The number of the newest event.

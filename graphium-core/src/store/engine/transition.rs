@@ -2,12 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::attempt::ending;
+use super::attempt::{ending, in_progress};
 use super::{AttemptEntry, Engine};
 use crate::event::{EventType, NewEvent};
 use crate::id::TaskId;
-use crate::store::AttemptRecord;
-use crate::task::{InvalidTransition, Lease, Task, TaskEvent, TaskState};
+use crate::task::{InvalidTransition, Task, TaskEvent, TaskState};
 
 type Ending = Option<(&'static str, Option<String>)>;
 
@@ -54,10 +53,9 @@ impl Engine {
 
     fn follow_attempt(&mut self, id: TaskId, before: &TaskState, ending: Ending) {
         let Some(task) = self.tasks.get(&id).map(|entry| &entry.task) else { return };
-        let (Some(lease), now) = (task.state.lease().or(before.lease()), self.now) else { return };
-        let key = (id, lease.attempt);
-        let entry =
-            self.attempts.entry(key).or_insert_with(|| AttemptEntry { task: id, record: opened(lease), report: None });
+        let Some(opened) = in_progress(&task.state).or_else(|| in_progress(before)) else { return };
+        let (key, now) = ((id, opened.attempt), self.now);
+        let entry = self.attempts.entry(key).or_insert_with(|| AttemptEntry { task: id, record: opened, report: None });
         if let TaskState::Running { started_at, .. } = &task.state {
             entry.record.started_at.get_or_insert(*started_at);
         }
@@ -67,7 +65,7 @@ impl Engine {
             entry.record.error = error;
             if let Some(host) = self.hosts.get_mut(task.agent()) {
                 host.attempts_ended += 1;
-                self.changes.hosts.insert(host.id.clone());
+                self.changes.attempts_ended.insert(host.id.clone());
             }
         }
         self.changes.attempts.insert(key);
@@ -116,18 +114,6 @@ impl Engine {
             "attempt": task.attempt,
         });
         self.log(about(task, EventType::TaskCreated, actor, data));
-    }
-}
-
-fn opened(lease: &Lease) -> AttemptRecord {
-    AttemptRecord {
-        attempt: lease.attempt,
-        session: lease.session,
-        assigned_at: lease.assigned_at,
-        started_at: None,
-        ended_at: None,
-        ended: None,
-        error: None,
     }
 }
 

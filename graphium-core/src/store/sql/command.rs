@@ -6,7 +6,7 @@ use super::error::SqlError;
 use crate::id::{AgentId, TaskId};
 use crate::store::engine::{ClaimStep, Engine, Needs};
 use crate::store::waiting::Waiting;
-use crate::store::{ClaimAnswer, ClaimRequest, InventoryReport, StoreError, Submission, Submitted, TaskStats};
+use crate::store::{ClaimAnswer, ClaimRequest, Host, InventoryReport, StoreError, Submission, Submitted, TaskStats};
 use crate::task::Task;
 
 /// Where an answer goes.
@@ -22,6 +22,7 @@ pub(super) enum Command {
     Retry(TaskId, String, Reply<Task>),
     Sweep(Reply<usize>),
     Stats(Reply<TaskStats>),
+    Hosts(Reply<Vec<Host>>),
 }
 
 /// An answer that is sent once it is known whether what it tells of is kept.
@@ -68,7 +69,12 @@ impl Command {
         match self {
             Self::Submit(submission, _) => 1 + submission.tasks.len() + submission.records.len(),
             Self::Claim(_, request, _) => 1 + request.reports.len(),
-            Self::Inventory(..) | Self::Cancel(..) | Self::Retry(..) | Self::Sweep(_) | Self::Stats(_) => 1,
+            Self::Inventory(..)
+            | Self::Cancel(..)
+            | Self::Retry(..)
+            | Self::Sweep(_)
+            | Self::Stats(_)
+            | Self::Hosts(_) => 1,
         }
     }
 
@@ -87,7 +93,7 @@ impl Command {
             Self::Retry(id, ..) => {
                 needs.cascades.insert(*id);
             }
-            Self::Inventory(..) | Self::Sweep(_) | Self::Stats(_) => {}
+            Self::Inventory(..) | Self::Sweep(_) | Self::Stats(_) | Self::Hosts(_) => {}
         }
     }
 
@@ -103,6 +109,7 @@ impl Command {
             Self::Retry(id, by, reply) => answers.push(Answer::new(reply, engine.retry(id, &by))),
             Self::Sweep(reply) => answers.push(Answer::new(reply, Ok(engine.sweep()))),
             Self::Stats(reply) => answers.push(Answer::new(reply, Ok(engine.stats()))),
+            Self::Hosts(reply) => answers.push(Answer::new(reply, Ok(engine.hosts().values().cloned().collect()))),
         }
     }
 
@@ -115,6 +122,7 @@ impl Command {
             Self::Cancel(_, _, reply) | Self::Retry(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Sweep(reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Stats(reply) => drop(reply.send(Err(not_kept(error)))),
+            Self::Hosts(reply) => drop(reply.send(Err(not_kept(error)))),
         }
     }
 }

@@ -2,25 +2,35 @@
 
 use std::path::PathBuf;
 
+use rusqlite::ErrorCode;
+
 use crate::store::{StoreError, StoreErrorKind};
 
 /// A fault of the database or its file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SqlError {
     #[error("the database refused a statement")]
-    Database(#[from] sqlx::Error),
-    #[error("the database did not answer in time")]
+    Database(#[source] rusqlite::Error),
+    #[error("there is no room left for the database: free space on its disk, and writing goes on by itself")]
+    Full(#[source] rusqlite::Error),
+    #[error("the database did not answer in time: ask for less at once")]
     Slow,
+    #[error("a read did not come to its end")]
+    Read(#[source] tokio::task::JoinError),
     #[error("the database {} could not be brought to the version of this program", path.display())]
-    Migrate { path: PathBuf, source: sqlx::migrate::MigrateError },
+    Migrate { path: PathBuf, source: rusqlite_migration::Error },
     #[error("the database {} could not be opened; check that its folder exists and may be written", path.display())]
-    Open { path: PathBuf, source: sqlx::Error },
+    Open { path: PathBuf, source: rusqlite::Error },
     #[error("the lock file {} could not be opened; check that its folder exists and may be written", path.display())]
     Lock { path: PathBuf, source: std::io::Error },
     #[error("the database {} is in use by another process: stop that one, or use another file", path.display())]
     InUse { path: PathBuf },
     #[error("{what} cannot be read back: restore the database from a backup")]
     Corrupt { what: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the thread that keeps the store could not be started")]
+    Thread(#[source] std::io::Error),
+    #[error("nothing is written after a write that failed, until the store has gone back to what is kept")]
+    Behind,
     #[error("the store was closed")]
     Closed,
 }
@@ -38,11 +48,26 @@ impl SqlError {
         match self {
             Self::Migrate { .. } | Self::Corrupt { .. } => StoreErrorKind::Corrupt,
             Self::Database(_)
+            | Self::Full(_)
             | Self::Slow
+            | Self::Read(_)
             | Self::Open { .. }
             | Self::Lock { .. }
             | Self::InUse { .. }
+            | Self::Thread(_)
+            | Self::Behind
             | Self::Closed => StoreErrorKind::Unavailable,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for SqlError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(error),
+            Some(ErrorCode::OperationInterrupted) => Self::Slow,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::corrupt("the database file", error),
+            _ => Self::Database(error),
         }
     }
 }

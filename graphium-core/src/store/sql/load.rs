@@ -2,64 +2,69 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use rusqlite::{Connection, Row, params};
 
 use super::error::SqlError;
 use super::rows::{self, TASK_COLUMNS, count, word};
 use crate::clock::Timestamp;
-use crate::id::{Generation, Seq, TaskId};
+use crate::id::{Generation, Seq, SessionId, TaskId};
 use crate::store::engine::{Engine, Loaded, Needs, Snapshot};
-use crate::task::IdempotencyKey;
+use crate::task::Task;
 
 /// Reads everything that is open into an empty engine.
-pub(super) async fn restore(connection: &mut SqliteConnection, engine: &mut Engine) -> Result<(), SqlError> {
-    engine.restore(snapshot(connection).await?);
+pub(super) fn restore(connection: &Connection, engine: &mut Engine) -> Result<(), SqlError> {
+    let transaction = connection.unchecked_transaction()?;
+    engine.restore(snapshot(&transaction)?);
 
-    let open = tasks_where(connection, "task.settled_at IS NULL ORDER BY task.number", None).await?;
+    let question = format!("SELECT {TASK_COLUMNS} FROM task WHERE settled_at IS NULL ORDER BY number");
+    let open = all(&transaction, &question, [], rows::task)?;
     let known: HashSet<_> = open.iter().map(|(task, _)| task.id()).collect();
     let held = open.iter().map(|(task, _)| (task.id(), task.attempt)).filter(|(_, attempt)| attempt.0 > 0);
     let mut needs = Needs { attempts: held.collect(), ..Needs::default() };
     let dependencies = open.iter().flat_map(|(task, _)| task.spec.depends_on.iter().copied());
     needs.tasks = dependencies.filter(|id| !known.contains(id)).collect();
 
-    let mut loaded = fetch(connection, needs).await?;
+    let mut loaded = fetch(&transaction, needs)?;
     let settled: Vec<_> = loaded.tasks.iter().map(|(task, _)| task.id()).collect();
     loaded.tasks.extend(open);
     engine.absorb(loaded);
     engine.evict(settled);
+    transaction.finish()?;
     Ok(())
 }
 
-async fn snapshot(connection: &mut SqliteConnection) -> Result<Snapshot, SqlError> {
+fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
     let mut snapshot = Snapshot::default();
-    let last =
-        sqlx::query("SELECT seq, at FROM event ORDER BY seq DESC LIMIT 1").fetch_optional(&mut *connection).await?;
-    if let Some(last) = last {
-        snapshot.head = Seq(count("event", last.try_get("seq")?)?);
-        snapshot.now = Timestamp::from_micros(last.try_get("at")?);
+    let last = "SELECT seq, at FROM event ORDER BY seq DESC LIMIT 1";
+    for (seq, at) in all(connection, last, [], |row| Ok((row.get("seq")?, row.get("at")?)))? {
+        snapshot.head = Seq(count("event", seq)?);
+        snapshot.now = Timestamp::from_micros(at);
     }
-    let number: i64 =
-        sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM task").fetch_one(&mut *connection).await?;
+    let number = connection.query_row("SELECT coalesce(max(number), 0) FROM task", [], |row| row.get(0))?;
     snapshot.last_number = count("number", number)?;
-    for row in sqlx::query(rows::HOSTS).fetch_all(&mut *connection).await? {
-        let host = rows::host(&row)?;
+    for host in all(connection, rows::HOSTS, [], rows::host)? {
         snapshot.now = snapshot.now.max(host.last_seen_at);
         snapshot.hosts.insert(host.id.clone(), host);
     }
-    let ended: Vec<(String, String)> =
-        sqlx::query_as("SELECT agent, session FROM ended_session").fetch_all(&mut *connection).await?;
-    for (agent, session) in ended {
-        snapshot.ended.insert((word("agent", &agent)?, word("session", &session)?));
-    }
-    let generations: Vec<(String, i64)> =
-        sqlx::query_as("SELECT stack, newest FROM generation").fetch_all(&mut *connection).await?;
-    for (stack, newest) in generations {
-        snapshot.generations.insert(word("stack", &stack)?, Generation(count("generation", newest)?));
-    }
-    let counters: Vec<(String, String, i64)> =
-        sqlx::query_as("SELECT kind, name, value FROM counter").fetch_all(&mut *connection).await?;
+    let ended = "SELECT agent, session FROM ended_session";
+    snapshot.ended = all(connection, ended, [], |row| {
+        Ok((word("agent", &row.get::<_, String>("agent")?)?, rows::id(row, "session", SessionId::from_uuid)?))
+    })?
+    .into_iter()
+    .collect();
+    let generations = "SELECT stack, newest FROM generation";
+    snapshot.generations = all(connection, generations, [], |row| {
+        let newest = count("generation", row.get("newest")?)?;
+        Ok((word("stack", &row.get::<_, String>("stack")?)?, Generation(newest)))
+    })?
+    .into_iter()
+    .collect();
+    let counters = "SELECT kind, name, value FROM counter";
+    let counters = all(connection, counters, [], |row| {
+        let value = count("counter", row.get("value")?)?;
+        Ok((row.get::<_, String>("kind")?, row.get::<_, String>("name")?, value))
+    })?;
     for (kind, name, value) in counters {
-        let value = count("counter", value)?;
         if kind == "status" {
             snapshot.counters.by_status.insert(word("status", &name)?, value);
         } else {
@@ -69,77 +74,80 @@ async fn snapshot(connection: &mut SqliteConnection) -> Result<Snapshot, SqlErro
     Ok(snapshot)
 }
 
-/// Reads what the commands of a batch look at: one question for each kind.
-pub(super) async fn fetch(connection: &mut SqliteConnection, mut needs: Needs) -> Result<Loaded, SqlError> {
+/// Reads what the commands of a batch look at.
+pub(super) fn fetch(connection: &Connection, mut needs: Needs) -> Result<Loaded, SqlError> {
     let mut loaded = Loaded::default();
-    if !needs.keys.is_empty() {
-        loaded.keys = keys(connection, &needs.keys).await?;
-        needs.tasks.extend(loaded.keys.iter().map(|(_, id)| *id));
+    for key in &needs.keys {
+        let question = "SELECT task FROM idempotency WHERE key = ?";
+        let found = all(connection, question, [key.as_str()], |row| rows::id(row, "task", TaskId::from_uuid))?;
+        needs.tasks.extend(&found);
+        loaded.keys.extend(found.into_iter().map(|id| (key.clone(), id)));
     }
     if !needs.cascades.is_empty() {
-        needs.tasks.extend(cascade(connection, &needs.cascades).await?);
+        needs.tasks.extend(cascade(connection, &needs.cascades)?);
     }
-    if !needs.tasks.is_empty() {
-        let condition = "task.id IN (SELECT value FROM json_each(?1))";
-        loaded.tasks = tasks_where(connection, condition, Some(list(&needs.tasks)?)).await?;
+    for id in &needs.tasks {
+        loaded.tasks.extend(task(connection, *id)?);
     }
-    if !needs.attempts.is_empty() {
+    for (id, attempt) in &needs.attempts {
         let question = "
-            SELECT a.task, a.record, a.report FROM json_each(?1) AS j
-            CROSS JOIN attempt AS a ON a.task = j.value ->> 0 AND a.attempt = j.value ->> 1";
-        let rows = sqlx::query(question).bind(list(&needs.attempts)?).fetch_all(&mut *connection).await?;
-        loaded.attempts = rows.iter().map(rows::attempt).collect::<Result<_, _>>()?;
+            SELECT attempt.record, attempt.report FROM task JOIN attempt ON attempt.task = task.number
+            WHERE task.id = ? AND attempt.attempt = ?";
+        let key = params![rows::key(*id), signed(attempt.0)];
+        loaded.attempts.extend(all(connection, question, key, |row| rows::attempt(*id, row))?);
     }
-    if !needs.records.is_empty() {
-        let names: Vec<_> = needs.records.iter().map(|key| (key.kind, &key.name)).collect();
-        let question = "
-            SELECT r.kind, r.name, r.version, r.body, r.updated_at FROM json_each(?1) AS j
-            CROSS JOIN record AS r ON r.kind = j.value ->> 0 AND r.name = j.value ->> 1";
-        let rows = sqlx::query(question).bind(list(&names)?).fetch_all(&mut *connection).await?;
-        loaded.records = rows.iter().map(rows::record).collect::<Result<_, _>>()?;
+    for key in &needs.records {
+        let question = "SELECT kind, name, version, body, updated_at FROM record WHERE kind = ? AND name = ?";
+        loaded.records.extend(all(connection, question, params![key.kind.as_str(), key.name], rows::record)?);
     }
     Ok(loaded)
 }
 
-async fn tasks_where(
-    connection: &mut SqliteConnection,
-    condition: &'static str,
-    list: Option<String>,
-) -> Result<Vec<(crate::task::Task, u64)>, SqlError> {
-    let question = AssertSqlSafe(format!("SELECT {TASK_COLUMNS} FROM task WHERE {condition}"));
-    let mut query = sqlx::query(question);
-    if let Some(list) = list {
-        query = query.bind(list);
-    }
-    query.fetch_all(connection).await?.iter().map(rows::task).collect()
+/// One task with its number, if it is there.
+pub(super) fn task(connection: &Connection, id: TaskId) -> Result<Option<(Task, u64)>, SqlError> {
+    Ok(all(connection, &by_id(), [rows::key(id)], rows::task)?.pop())
 }
 
-async fn keys(
-    connection: &mut SqliteConnection,
-    keys: &BTreeSet<IdempotencyKey>,
-) -> Result<Vec<(IdempotencyKey, TaskId)>, SqlError> {
-    let question = "SELECT key, task FROM idempotency WHERE key IN (SELECT value FROM json_each(?1))";
-    let rows: Vec<(String, String)> = sqlx::query_as(question).bind(list(keys)?).fetch_all(connection).await?;
-    rows.iter().map(|(key, id)| Ok((word("idempotency key", key)?, word("task", id)?))).collect()
+pub(super) fn by_id() -> String {
+    format!("SELECT {TASK_COLUMNS} FROM task WHERE id = ?")
 }
 
 /// The tasks that fell with these, and every dependency of one of them.
-async fn cascade(connection: &mut SqliteConnection, roots: &BTreeSet<TaskId>) -> Result<Vec<TaskId>, SqlError> {
+fn cascade(connection: &Connection, roots: &BTreeSet<TaskId>) -> Result<BTreeSet<TaskId>, SqlError> {
     let question = "
-        WITH RECURSIVE fell(id) AS (
-            SELECT value FROM json_each(?1)
-            UNION
-            SELECT d.dependant FROM fell
-            CROSS JOIN dependency AS d ON d.dependency = fell.id
-            CROSS JOIN task ON task.id = d.dependant AND task.status = 'cancelled'
-        )
-        SELECT id FROM fell
-        UNION
-        SELECT wanted.value FROM fell CROSS JOIN task ON task.id = fell.id, json_each(task.spec, '$.depends_on') AS wanted";
-    let rows: Vec<String> = sqlx::query_scalar(question).bind(list(roots)?).fetch_all(connection).await?;
-    rows.iter().map(|id| word("task", id)).collect()
+        SELECT d.dependant FROM dependency AS d JOIN task ON task.id = d.dependant
+        WHERE d.dependency = ? AND task.status = 'cancelled'";
+    let (mut fell, mut found) = (BTreeSet::new(), BTreeSet::new());
+    let mut next: Vec<_> = roots.iter().copied().collect();
+    while let Some(id) = next.pop() {
+        if !fell.insert(id) {
+            continue;
+        }
+        let key = [rows::key(id)];
+        next.extend(all(connection, question, key, |row| rows::id(row, "dependant", TaskId::from_uuid))?);
+        found.insert(id);
+        found.extend(task(connection, id)?.into_iter().flat_map(|(task, _)| task.spec.depends_on));
+    }
+    Ok(found)
 }
 
-fn list(values: &impl serde::Serialize) -> Result<String, SqlError> {
-    serde_json::to_string(values).map_err(|source| SqlError::corrupt("a question", source))
+/// Every row that a question finds.
+pub(super) fn all<T>(
+    connection: &Connection,
+    question: &str,
+    parameters: impl rusqlite::Params,
+    read: impl Fn(&Row<'_>) -> Result<T, SqlError>,
+) -> Result<Vec<T>, SqlError> {
+    let mut statement = connection.prepare_cached(question)?;
+    let mut rows = statement.query(parameters)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+/// A number as SQLite counts.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,18 @@
 //! The SQLite store: one file, one writer with group commit, readers beside it.
 //!
 //! The rules are the engine's; this folder only keeps what the engine changed and brings back what it needs. Nothing
-//! outside this folder names an sqlx type.
+//! outside this folder names a type of the driver.
 
+mod batch;
+mod checkpoint;
 mod command;
 mod connection;
 mod error;
+mod flight;
+mod keeper;
 mod load;
 mod read;
+mod readers;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -19,12 +24,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::command::{Command, Reply};
 use self::error::SqlError;
-use self::read::{MAX_READ, Readers};
+use self::readers::{MAX_READ, Readers};
 use self::writer::{QUEUE, Setup, Writer};
 use super::page::{check_events, check_limit};
 use super::{
@@ -41,15 +45,16 @@ use crate::task::Task;
 /// What is acknowledged survives a crash of the process and of the machine (WAL, `synchronous=FULL`). One process at a
 /// time has the file; a lock file beside it refuses a second one. Unsettled tasks are held in memory.
 ///
-/// Do not run it under a paused tokio clock: SQLite works on threads of its own, and the clock would jump over their
-/// time. A simulation uses the [`MemoryStore`](super::MemoryStore).
+/// It works on two threads of its own: one decides, the other commits what has queued up meanwhile. A simulation under a
+/// paused tokio clock uses the [`MemoryStore`](super::MemoryStore): that clock would jump over the time of these threads.
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: mpsc::Sender<Command>,
     readers: Readers,
     head: watch::Receiver<Seq>,
     closing: CancellationToken,
-    task: Mutex<JoinSet<()>>,
+    /// Ends when the writer has ended.
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl SqliteStore {
@@ -72,21 +77,25 @@ impl SqliteStore {
         settings: StoreSettings,
         seed: u64,
     ) -> Result<Self, StoreError> {
-        let writer = Writer::open(Setup { path: path.to_owned(), clock, settings, seed }).await?;
+        let setup = Setup { path: path.to_owned(), clock, settings, seed };
+        let opened = tokio::task::spawn_blocking(|| Writer::open(setup)).await;
+        let writer = opened.map_err(SqlError::Read)??;
         let (sender, inbox) = mpsc::channel(QUEUE);
         let (head, closing) = (writer.head(), CancellationToken::new());
-        let mut task = JoinSet::new();
-        task.spawn(writer.run(inbox, closing.clone()));
-        let readers = Readers(connection::readers(path, MAX_READ));
-        Ok(Self { writer: sender, readers, head, closing, task: Mutex::new(task) })
+        let ended = start(writer, inbox, closing.clone())?;
+        let readers = Readers::new(path, MAX_READ);
+        Ok(Self { writer: sender, readers, head, closing, ended: Mutex::new(Some(ended)) })
     }
 
     /// Commits what has been asked, ends the claims that wait, and closes the file. Later calls are refused.
     pub async fn close(&self) {
         self.closing.cancel();
-        let mut task = std::mem::take(&mut *self.task.lock().unwrap_or_else(PoisonError::into_inner));
-        while task.join_next().await.is_some() {}
-        self.readers.0.close().await;
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ended) = ended {
+            // It answers by being dropped.
+            drop(ended.await);
+        }
+        self.readers.close().await;
     }
 
     /// Asks the writer, which goes on whatever becomes of the asker.
@@ -95,6 +104,23 @@ impl SqliteStore {
         self.writer.send(command(reply)).await.map_err(|_| SqlError::Closed)?;
         answer.await.map_err(|_| SqlError::Closed)?
     }
+}
+
+/// Lets the writer work on a thread of its own, with a clock that no embedder can pause.
+fn start(
+    writer: Writer,
+    inbox: mpsc::Receiver<Command>,
+    closing: CancellationToken,
+) -> Result<oneshot::Receiver<()>, SqlError> {
+    let (running, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(SqlError::Thread)?;
+    let thread = std::thread::Builder::new().name("graphium-store".into());
+    let work = move || {
+        runtime.block_on(writer.run(inbox, closing));
+        drop(running);
+    };
+    thread.spawn(work).map_err(SqlError::Thread)?;
+    Ok(ended)
 }
 
 #[async_trait]
@@ -154,7 +180,7 @@ impl TaskStore for SqliteStore {
     }
 
     async fn hosts(&self) -> Result<Vec<Host>, StoreError> {
-        self.readers.hosts().await
+        self.ask(Command::Hosts).await
     }
 
     async fn stats(&self) -> Result<TaskStats, StoreError> {

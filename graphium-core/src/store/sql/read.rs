@@ -1,98 +1,108 @@
-//! Questions that do not go through the writer. Each is one short read, so that no reader holds the log back.
+//! Questions that do not go through the writer.
 
-use std::future::Future;
-use std::time::Duration;
-
-use sqlx::{QueryBuilder, Sqlite, SqlitePool};
-use tokio::time::timeout;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params, params_from_iter};
 
 use super::error::SqlError;
+use super::load::{all, signed, task};
+use super::readers::Readers;
 use super::rows::{self, TASK_COLUMNS, count};
 use crate::event::Event;
 use crate::id::{Seq, TaskId};
-use crate::store::engine::not_found;
+use crate::store::engine::{AttemptEntry, not_found};
 use crate::store::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED};
 use crate::store::{
-    EventFilter, Host, MAX_PAGE, Page, PageRequest, Record, RecordKey, RecordKind, StoreError, TaskFilter, TaskHistory,
+    EventFilter, MAX_PAGE, Page, PageRequest, Record, RecordKey, RecordKind, StoreError, TaskFilter, TaskHistory,
 };
-use crate::task::Task;
-
-/// How long a read may take.
-pub(super) const MAX_READ: Duration = Duration::from_secs(5);
+use crate::task::{Task, TaskStatus};
 
 const EVENT_COLUMNS: &str = "seq, type, at, task, stack, agent, actor, data";
+const RECORD_COLUMNS: &str = "kind, name, version, body, updated_at";
 
-/// The readers.
-#[derive(Debug, Clone)]
-pub(super) struct Readers(pub(super) SqlitePool);
+/// A question that is put together.
+pub(super) struct Question {
+    text: String,
+    values: Vec<Value>,
+}
 
-async fn capped<T>(read: impl Future<Output = Result<T, SqlError>> + Send) -> Result<T, StoreError> {
-    Ok(timeout(MAX_READ, read).await.unwrap_or(Err(SqlError::Slow))?)
+impl Question {
+    fn new(text: String) -> Self {
+        Self { text, values: Vec::new() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Adds text with a place for each value.
+    fn bind(&mut self, text: &str, values: impl IntoIterator<Item = Value>) {
+        self.text.push_str(text);
+        self.values.extend(values);
+    }
+
+    /// Adds a condition, if there is a value for it.
+    fn bind_if(&mut self, condition: &str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.bind(condition, [value]);
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        connection: &Connection,
+        read: impl Fn(&rusqlite::Row<'_>) -> Result<T, SqlError>,
+    ) -> Result<Vec<T>, SqlError> {
+        all(connection, &self.text, params_from_iter(&self.values), read)
+    }
 }
 
 impl Readers {
     pub(super) async fn task(&self, id: TaskId) -> Result<Task, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query.push(TASK_COLUMNS).push(" FROM task WHERE id = ").push_bind(id.to_string());
-        let row = capped(async { Ok(query.build().fetch_optional(&self.0).await?) }).await?;
-        let (task, _) = rows::task(&row.ok_or_else(|| not_found(id))?)?;
-        Ok(task)
+        let found = self.read(move |connection| task(connection, id)).await?;
+        found.map(|(task, _)| task).ok_or_else(|| not_found(id))
     }
 
     pub(super) async fn tasks(&self, filter: &TaskFilter, page: &PageRequest) -> Result<Page<Task>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query.push(TASK_COLUMNS).push(" FROM task WHERE true");
-        narrow(&mut query, filter)?;
-        if filter.claim_order {
-            query.push(" AND settled_at IS NULL");
-            if let Some(ByOrder(order_at, id)) = ByOrder::after(page)? {
-                query
-                    .push(" AND (order_at, id) > (")
-                    .push_bind(order_at)
-                    .push(", ")
-                    .push_bind(id.to_string())
-                    .push(")");
-            }
-            query.push(" ORDER BY order_at, id");
-        } else {
-            if let Some(ByNumber(number)) = ByNumber::after(page)? {
-                query.push(" AND number < ").push_bind(signed(number));
-            }
-            query.push(" ORDER BY number DESC");
-        }
-        query.push(" LIMIT ").push_bind(more_than(page.limit));
-        let rows = capped(async { Ok(query.build().fetch_all(&self.0).await?) }).await?;
-
-        let found = rows.iter().map(rows::task).collect::<Result<Vec<_>, _>>()?;
-        let last = if found.len() > page.limit { found.get(page.limit - 1) } else { None };
+        let question = list_of_tasks(filter, page)?;
+        let (limit, in_claim_order) = (page.limit, filter.claim_order);
+        let found = self.read(move |connection| question.ask(connection, rows::task)).await?;
+        let last = if found.len() > limit { found.get(limit - 1) } else { None };
         let next = last.map(
             |(task, number)| {
-                if filter.claim_order { ByOrder::of(task).cursor() } else { ByNumber(*number).cursor() }
+                if in_claim_order { ByOrder::of(task).cursor() } else { ByNumber(*number).cursor() }
             },
         );
-        Ok(Page { items: found.into_iter().take(page.limit).map(|(task, _)| task).collect(), next })
+        Ok(Page { items: found.into_iter().take(limit).map(|(task, _)| task).collect(), next })
     }
 
     pub(super) async fn history(&self, id: TaskId) -> Result<TaskHistory, StoreError> {
-        self.task(id).await?;
-        let attempts = "SELECT task, record, report FROM attempt WHERE task = ?1 ORDER BY attempt";
-        let attempts = sqlx::query(attempts).bind(id.to_string());
-        let attempts = capped(async { Ok(attempts.fetch_all(&self.0).await?) }).await?;
-        let mut events = QueryBuilder::<Sqlite>::new("SELECT ");
-        events.push(EVENT_COLUMNS).push(" FROM event WHERE task = ").push_bind(id.to_string());
-        events.push(" ORDER BY seq DESC LIMIT ").push_bind(signed(MAX_PAGE as u64));
-        let events = capped(async { Ok(events.build().fetch_all(&self.0).await?) }).await?;
-        Ok(TaskHistory {
-            attempts: attempts.iter().map(|row| Ok(rows::attempt(row)?.record)).collect::<Result<_, SqlError>>()?,
-            events: events.iter().rev().map(rows::event).collect::<Result<_, _>>()?,
-        })
+        let found = self.read(move |connection| {
+            let Some((task, number)) = task(connection, id)? else { return Ok(None) };
+            let attempts = "SELECT record, report FROM attempt WHERE task = ? ORDER BY attempt";
+            let attempts = all(connection, attempts, [signed(number)], |row| rows::attempt(id, row))?;
+            let in_progress = AttemptEntry::in_progress(&task);
+            let attempts = attempts.into_iter().chain(in_progress).map(|entry| entry.record).collect();
+            let events = format!("SELECT {EVENT_COLUMNS} FROM event WHERE task = ? ORDER BY seq DESC LIMIT ?");
+            let key = params![rows::key(id), signed(MAX_PAGE as u64)];
+            let mut events = all(connection, &events, key, rows::event)?;
+            events.reverse();
+            Ok(Some(TaskHistory { attempts, events }))
+        });
+        found.await?.ok_or_else(|| not_found(id))
     }
 
     pub(super) async fn record(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
-        let question = "SELECT kind, name, version, body, updated_at FROM record WHERE kind = ?1 AND name = ?2";
-        let query = sqlx::query(question).bind(key.kind.as_str()).bind(&key.name);
-        let row = capped(async { Ok(query.fetch_optional(&self.0).await?) }).await?;
-        Ok(row.as_ref().map(rows::record).transpose()?)
+        let key = key.clone();
+        self.read(move |connection| {
+            let question = format!("SELECT {RECORD_COLUMNS} FROM record WHERE kind = ? AND name = ?");
+            Ok(all(connection, &question, params![key.kind.as_str(), key.name], rows::record)?.pop())
+        })
+        .await
     }
 
     pub(super) async fn records(
@@ -101,17 +111,15 @@ impl Readers {
         prefix: &str,
         page: &PageRequest,
     ) -> Result<Page<Record>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT kind, name, version, body, updated_at FROM record");
-        query.push(" WHERE kind = ").push_bind(kind.as_str());
-        query.push(" AND name >= ").push_bind(prefix);
-        query.push(" AND name < ").push_bind(format!("{prefix}{}", char::MAX));
+        let mut question = Question::new(format!("SELECT {RECORD_COLUMNS} FROM record"));
+        question.bind(" WHERE kind = ?", [kind.as_str().to_owned().into()]);
+        question
+            .bind(" AND name >= ? AND name < ?", [prefix.to_owned().into(), format!("{prefix}{}", char::MAX).into()]);
         if let Some(ByName(after)) = ByName::after(page)? {
-            query.push(" AND name > ").push_bind(after);
+            question.bind(" AND name > ?", [after.into()]);
         }
-        query.push(" ORDER BY name LIMIT ").push_bind(more_than(page.limit));
-        let rows = capped(async { Ok(query.build().fetch_all(&self.0).await?) }).await?;
-
-        let mut items = rows.iter().map(rows::record).collect::<Result<Vec<_>, _>>()?;
+        question.bind(" ORDER BY name LIMIT ?", [more_than(page.limit)]);
+        let mut items = self.read(move |connection| question.ask(connection, rows::record)).await?;
         let more = items.len() > page.limit;
         items.truncate(page.limit);
         let next = items.last().filter(|_| more).map(|record| ByName(record.key.name.clone()).cursor());
@@ -125,69 +133,93 @@ impl Readers {
         filter: &EventFilter,
         limit: usize,
     ) -> Result<(Vec<Event>, Seq), StoreError> {
-        let head = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM event");
-        let head: i64 = capped(async { Ok(head.fetch_one(&self.0).await?) }).await?;
-        let end = count("event", head)?.min(after.0.saturating_add(MAX_EXAMINED)).max(after.0);
-
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query.push(EVENT_COLUMNS).push(" FROM event WHERE seq > ").push_bind(signed(after.0));
-        query.push(" AND seq <= ").push_bind(signed(end));
-        if !filter.kinds.is_empty() {
-            let kinds = serde_json::to_string(&filter.kinds).map_err(|e| SqlError::corrupt("a filter", e))?;
-            query.push(" AND type IN (SELECT value FROM json_each(").push_bind(kinds).push("))");
-        }
-        // The plus keeps the stretch of the log as the way in.
-        let about = [
-            (" AND +task = ", filter.task.map(|id| id.to_string())),
-            (" AND stack = ", filter.stack.as_ref().map(ToString::to_string)),
-            (" AND agent = ", filter.agent.as_ref().map(ToString::to_string)),
-        ];
-        for (condition, value) in about {
-            if let Some(value) = value {
-                query.push(condition).push_bind(value);
-            }
-        }
-        query.push(" ORDER BY seq LIMIT ").push_bind(signed(limit as u64));
-        let rows = capped(async { Ok(query.build().fetch_all(&self.0).await?) }).await?;
-        let events = rows.iter().map(rows::event).collect::<Result<Vec<_>, _>>()?;
+        let filter = filter.clone();
+        let (events, end) = self
+            .read(move |connection| {
+                let head = "SELECT coalesce(max(seq), 0) AS head FROM event";
+                let head: i64 = connection.query_row(head, [], |row| row.get("head"))?;
+                let end = count("event", head)?.min(after.0.saturating_add(MAX_EXAMINED)).max(after.0);
+                let question = stretch_of_log(after, end, &filter, limit)?;
+                Ok((question.ask(connection, rows::event)?, end))
+            })
+            .await?;
         let full = events.len() == limit;
         let examined = events.last().filter(|_| full).map_or(Seq(end), |event| event.seq);
         Ok((events, if limit == 0 { after } else { examined }))
     }
-
-    pub(super) async fn hosts(&self) -> Result<Vec<Host>, StoreError> {
-        let query = sqlx::query(rows::HOSTS);
-        let rows = capped(async { Ok(query.fetch_all(&self.0).await?) }).await?;
-        Ok(rows.iter().map(rows::host).collect::<Result<_, _>>()?)
-    }
 }
 
-fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &TaskFilter) -> Result<(), SqlError> {
-    if !filter.statuses.is_empty() {
-        let statuses = serde_json::to_string(&filter.statuses).map_err(|e| SqlError::corrupt("a filter", e))?;
-        query.push(" AND status IN (SELECT value FROM json_each(").push_bind(statuses).push("))");
-    }
-    let fields = [
-        (" AND type = ", filter.task_type.as_ref().map(|name| name.as_str().to_owned())),
-        (" AND stack = ", filter.stack.as_ref().map(ToString::to_string)),
-        (" AND agent = ", filter.agent.as_ref().map(ToString::to_string)),
-        (" AND container = ", filter.container.as_ref().map(ToString::to_string)),
-    ];
-    for (condition, value) in fields {
-        if let Some(value) = value {
-            query.push(condition).push_bind(value);
+pub(super) fn list_of_tasks(filter: &TaskFilter, page: &PageRequest) -> Result<Question, StoreError> {
+    let mut question = Question::new(format!("SELECT {TASK_COLUMNS} FROM task{} WHERE true", way_in(filter)));
+    // The words stand in the text, so that SQLite sees which index has just these.
+    match filter.statuses.as_slice() {
+        [] => {}
+        [one] => question.push(&format!(" AND status = '{one}'")),
+        several => {
+            let words: Vec<_> = several.iter().map(|status| format!("'{status}'")).collect();
+            question.push(&format!(" AND status IN ({})", words.join(", ")));
         }
     }
-    if let Some(since) = filter.since {
-        query.push(" AND created_at >= ").push_bind(since.as_micros());
+    if filter.claim_order || are_open(filter) {
+        question.push(" AND settled_at IS NULL");
     }
-    Ok(())
+    let fields = [
+        (" AND type = ?", filter.task_type.as_ref().map(|name| name.as_str())),
+        (" AND stack = ?", filter.stack.as_ref().map(|stack| stack.as_str())),
+        (" AND agent = ?", filter.agent.as_ref().map(|agent| agent.as_str())),
+        (" AND container = ?", filter.container.as_ref().map(|container| container.as_str())),
+    ];
+    for (condition, value) in fields {
+        question.bind_if(condition, value.map(|value| value.to_owned().into()));
+    }
+    question.bind_if(" AND created_at >= ?", filter.since.map(|since| since.as_micros().into()));
+    if filter.claim_order {
+        if let Some(ByOrder(order_at, id)) = ByOrder::after(page)? {
+            question.bind(" AND (order_at, id) > (?, ?)", [order_at.into(), rows::key(id).to_vec().into()]);
+        }
+        question.push(" ORDER BY order_at, id");
+    } else {
+        if let Some(ByNumber(number)) = ByNumber::after(page)? {
+            question.bind(" AND number < ?", [signed(number).into()]);
+        }
+        question.push(" ORDER BY number DESC");
+    }
+    question.bind(" LIMIT ?", [more_than(page.limit)]);
+    Ok(question)
 }
 
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+fn are_open(filter: &TaskFilter) -> bool {
+    !filter.statuses.is_empty() && filter.statuses.iter().all(|status| !status.is_settled())
 }
 
-fn more_than(limit: usize) -> i64 {
-    signed(limit as u64).saturating_add(1)
+/// The index for a list that only its statuses narrow, so that it never looks through all of history.
+fn way_in(filter: &TaskFilter) -> &'static str {
+    let narrowed =
+        filter.task_type.is_some() || filter.stack.is_some() || filter.agent.is_some() || filter.container.is_some();
+    match filter.statuses.as_slice() {
+        _ if narrowed => "",
+        [TaskStatus::Failed] => " INDEXED BY task_failed",
+        [TaskStatus::Cancelled] => " INDEXED BY task_cancelled",
+        _ if are_open(filter) => " INDEXED BY task_open",
+        _ => "",
+    }
+}
+
+fn stretch_of_log(after: Seq, end: u64, filter: &EventFilter, limit: usize) -> Result<Question, SqlError> {
+    let mut question = Question::new(format!("SELECT {EVENT_COLUMNS} FROM event"));
+    question.bind(" WHERE seq > ? AND seq <= ?", [signed(after.0).into(), signed(end).into()]);
+    if !filter.kinds.is_empty() {
+        let kinds = serde_json::to_string(&filter.kinds).map_err(|e| SqlError::corrupt("a filter", e))?;
+        question.bind(" AND type IN (SELECT value FROM json_each(?))", [kinds.into()]);
+    }
+    // The plus keeps the stretch of the log as the way in.
+    question.bind_if(" AND +task = ?", filter.task.map(|id| rows::key(id).to_vec().into()));
+    question.bind_if(" AND stack = ?", filter.stack.as_ref().map(|stack| stack.as_str().to_owned().into()));
+    question.bind_if(" AND agent = ?", filter.agent.as_ref().map(|agent| agent.as_str().to_owned().into()));
+    question.bind(" ORDER BY seq LIMIT ?", [signed(limit as u64).into()]);
+    Ok(question)
+}
+
+fn more_than(limit: usize) -> Value {
+    signed(limit as u64).saturating_add(1).into()
 }

@@ -1,13 +1,13 @@
 //! Rows as values.
 
+use rusqlite::Row;
 use serde::de::DeserializeOwned;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use uuid::Uuid;
 
 use super::error::SqlError;
 use crate::clock::Timestamp;
 use crate::event::Event;
-use crate::id::{Attempt, Seq, TaskId};
+use crate::id::{Attempt, ClaimId, Seq, TaskId};
 use crate::store::engine::AttemptEntry;
 use crate::store::{Host, Record, RecordKey, RecordKind};
 use crate::task::Task;
@@ -18,7 +18,7 @@ pub(super) const TASK_COLUMNS: &str = "task.number, task.id, task.spec, task.sta
 
 /// Every host with what it observed.
 pub(super) const HOSTS: &str = "
-    SELECT host.id, host.session, inventory.engine, inventory.instances
+    SELECT host.id, host.session, host.attempts_ended, inventory.engine, inventory.instances
     FROM host LEFT JOIN inventory ON inventory.host = host.id ORDER BY host.id";
 
 /// Reads a JSON column.
@@ -37,56 +37,78 @@ pub(super) fn count(what: &str, number: i64) -> Result<u64, SqlError> {
     u64::try_from(number).map_err(|source| SqlError::corrupt(format!("{what} {number}"), source))
 }
 
-/// A task, with its place in the order of submission.
-pub(super) fn task(row: &SqliteRow) -> Result<(Task, u64), SqlError> {
-    let id: &str = row.try_get("id")?;
-    let what = || format!("task {id}");
-    let retries = row.try_get("retry_count")?;
-    let task = Task {
-        spec: json(what, row.try_get("spec")?)?,
-        created_at: Timestamp::from_micros(row.try_get("created_at")?),
-        ready_at: Timestamp::from_micros(row.try_get("ready_at")?),
-        attempt: Attempt(count("attempt", row.try_get("attempt")?)?),
-        retry_count: u32::try_from(count("retry count", retries)?).map_err(|e| SqlError::corrupt(what(), e))?,
-        claim_id: optional_word(row, "claim_id")?,
-        state: json(what, row.try_get("state")?)?,
-    };
-    Ok((task, count("number", row.try_get("number")?)?))
+/// The bytes under which an id is kept.
+pub(super) fn key(id: TaskId) -> [u8; 16] {
+    id.as_uuid().into_bytes()
 }
 
-/// One attempt of a task.
-pub(super) fn attempt(row: &SqliteRow) -> Result<AttemptEntry, SqlError> {
-    let task: TaskId = word("task", row.try_get("task")?)?;
-    let record = json(|| format!("an attempt of task {task}"), row.try_get("record")?)?;
-    Ok(AttemptEntry { task, record, report: row.try_get("report")? })
+/// Reads an id that is kept as the bytes of its UUID.
+pub(super) fn id<T>(row: &Row<'_>, column: &str, id: impl Fn(Uuid) -> T) -> Result<T, SqlError> {
+    Ok(id(Uuid::from_bytes(row.get(column)?)))
+}
+
+fn optional_id<T>(row: &Row<'_>, column: &str, id: impl Fn(Uuid) -> T) -> Result<Option<T>, SqlError> {
+    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(|bytes| id(Uuid::from_bytes(bytes))))
+}
+
+/// A text that is looked at where it is.
+fn text<'a>(row: &'a Row<'_>, column: &str) -> Result<&'a str, SqlError> {
+    row.get_ref(column)?.as_str().map_err(|source| SqlError::corrupt(format!("column {column}"), source))
+}
+
+fn optional_text<'a>(row: &'a Row<'_>, column: &str) -> Result<Option<&'a str>, SqlError> {
+    row.get_ref(column)?.as_str_or_null().map_err(|source| SqlError::corrupt(format!("column {column}"), source))
+}
+
+/// A task, with its place in the order of submission.
+pub(super) fn task(row: &Row<'_>) -> Result<(Task, u64), SqlError> {
+    let id = id(row, "id", TaskId::from_uuid)?;
+    let what = || format!("task {id}");
+    let retries = row.get("retry_count")?;
+    let task = Task {
+        spec: json(what, text(row, "spec")?)?,
+        created_at: Timestamp::from_micros(row.get("created_at")?),
+        ready_at: Timestamp::from_micros(row.get("ready_at")?),
+        attempt: Attempt(count("attempt", row.get("attempt")?)?),
+        retry_count: u32::try_from(count("retry count", retries)?).map_err(|e| SqlError::corrupt(what(), e))?,
+        claim_id: optional_id(row, "claim_id", ClaimId::from_uuid)?,
+        state: json(what, text(row, "state")?)?,
+    };
+    Ok((task, count("number", row.get("number")?)?))
+}
+
+/// One ended attempt of this task.
+pub(super) fn attempt(task: TaskId, row: &Row<'_>) -> Result<AttemptEntry, SqlError> {
+    let record = json(|| format!("an attempt of task {task}"), text(row, "record")?)?;
+    Ok(AttemptEntry { task, record, report: row.get("report")? })
 }
 
 /// One entry of the log.
-pub(super) fn event(row: &SqliteRow) -> Result<Event, SqlError> {
-    let seq = Seq(count("event", row.try_get("seq")?)?);
+pub(super) fn event(row: &Row<'_>) -> Result<Event, SqlError> {
+    let seq = Seq(count("event", row.get("seq")?)?);
     Ok(Event {
         seq,
-        kind: word("event type", row.try_get("type")?)?,
-        timestamp: Timestamp::from_micros(row.try_get("at")?),
-        task_id: optional_word(row, "task")?,
+        kind: word("event type", text(row, "type")?)?,
+        timestamp: Timestamp::from_micros(row.get("at")?),
+        task_id: optional_id(row, "task", TaskId::from_uuid)?,
         stack_id: optional_word(row, "stack")?,
         agent_id: optional_word(row, "agent")?,
-        actor: row.try_get("actor")?,
-        data: json(|| format!("event {seq}"), row.try_get("data")?)?,
+        actor: row.get("actor")?,
+        data: json(|| format!("event {seq}"), text(row, "data")?)?,
     })
 }
 
 /// One record.
-pub(super) fn record(row: &SqliteRow) -> Result<Record, SqlError> {
-    let kind: RecordKind = word("record kind", row.try_get("kind")?)?;
-    let key = RecordKey::new(kind, row.try_get::<&str, _>("name")?);
-    let body = json(|| format!("record {key}"), row.try_get("body")?)?;
-    let version = count("version", row.try_get("version")?)?;
-    Ok(Record { key, version, body, updated_at: Timestamp::from_micros(row.try_get("updated_at")?) })
+pub(super) fn record(row: &Row<'_>) -> Result<Record, SqlError> {
+    let kind: RecordKind = word("record kind", text(row, "kind")?)?;
+    let key = RecordKey::new(kind, text(row, "name")?);
+    let body = json(|| format!("record {key}"), text(row, "body")?)?;
+    let version = count("version", row.get("version")?)?;
+    Ok(Record { key, version, body, updated_at: Timestamp::from_micros(row.get("updated_at")?) })
 }
 
-fn optional_word<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<Option<T>, SqlError> {
-    row.try_get::<Option<&str>, _>(column)?.map(|text| word(column, text)).transpose()
+fn optional_word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, SqlError> {
+    optional_text(row, column)?.map(|text| word(column, text)).transpose()
 }
 
 /// What is written of a host at each call of its agent: all but what it observed.
@@ -109,12 +131,13 @@ pub(super) fn session_document(host: &Host) -> Host {
 }
 
 /// A host from the two tables that hold it.
-pub(super) fn host(row: &SqliteRow) -> Result<Host, SqlError> {
-    let id: String = row.try_get("id")?;
+pub(super) fn host(row: &Row<'_>) -> Result<Host, SqlError> {
+    let id = text(row, "id")?;
     let what = || format!("host {id}");
-    let mut host: Host = json(what, row.try_get("session")?)?;
-    host.engine = row.try_get::<Option<&str>, _>("engine")?.map(|engine| json(what, engine)).transpose()?;
-    host.instances = match row.try_get::<Option<&str>, _>("instances")? {
+    let mut host: Host = json(what, text(row, "session")?)?;
+    host.attempts_ended = count("attempts ended", row.get("attempts_ended")?)?;
+    host.engine = optional_text(row, "engine")?.map(|engine| json(what, engine)).transpose()?;
+    host.instances = match optional_text(row, "instances")? {
         Some(instances) => json(what, instances)?,
         None => Vec::new(),
     };

@@ -1,9 +1,8 @@
 //! What is true of SQLite alone; what is true of every store is in the conformance suite.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
@@ -30,8 +29,8 @@ async fn open(folder: &TempDir) -> SqliteStore {
     SqliteStore::open(&file(folder), Arc::new(ManualClock::default()), StoreSettings::default()).await.unwrap()
 }
 
-async fn other_connection(folder: &TempDir) -> SqliteConnection {
-    connection::writer(&file(folder)).await.unwrap()
+fn other_connection(folder: &TempDir) -> Connection {
+    connection::writer(&file(folder)).unwrap()
 }
 
 async fn submit(store: &SqliteStore) -> TaskId {
@@ -100,17 +99,17 @@ async fn a_failed_commit_acknowledges_nobody_and_the_store_goes_on() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
     let before = submit(&store).await;
-    let mut other = other_connection(&folder).await;
+    let other = other_connection(&folder);
     let full = "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END";
-    sqlx::query(full).execute(&mut other).await.unwrap();
+    other.execute_batch(full).unwrap();
 
     let lost = backup();
     let error = store.submit(Submission::of("ann", [lost.clone()])).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("disk full"), "{error}");
 
-    sqlx::query("DROP TRIGGER full").execute(&mut other).await.unwrap();
-    other.close().await.unwrap();
+    other.execute_batch("DROP TRIGGER full").unwrap();
+    drop(other);
     assert_eq!(store.task(lost.id).await.unwrap_err().kind(), StoreErrorKind::NotFound);
     let kept = store.submit(Submission::of("ann", [lost])).await.unwrap();
     let claims = store.claim(&vm1(), ClaimRequest::hello(SessionId::generate(), "m1").asking(9, Duration::ZERO)).await;
@@ -179,7 +178,7 @@ async fn settled_tasks_leave_memory() {
     let folder = TempDir::new().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
     let settings = StoreSettings::default();
-    let mut writer = Writer::open(Setup { path: file(&folder), clock, settings, seed: 1 }).await.unwrap();
+    let mut writer = Writer::open(Setup { path: file(&folder), clock, settings, seed: 1 }).unwrap();
     let mut parent = backup();
     parent.idempotency_key = Some(crate::task::IdempotencyKey::new("once").unwrap());
     let (id, child) = (parent.id, backup().after([parent.id]));
@@ -202,15 +201,17 @@ async fn every_connection_has_the_settings_of_durability() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
     for _ in 0..3 {
-        let mut reader = store.readers.0.acquire().await.unwrap();
-        let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *reader).await.unwrap();
-        let busy: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut *reader).await.unwrap();
-        assert_eq!((mode.as_str(), busy), ("wal", 5000));
+        let read = store.readers.read(|reader| {
+            let mode: String = reader.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+            let busy: i64 = reader.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+            Ok((mode, busy))
+        });
+        assert_eq!(read.await.unwrap(), ("wal".to_owned(), 5000));
     }
-    let mut writer = other_connection(&folder).await;
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut writer).await.unwrap();
+    let writer = other_connection(&folder);
+    let synchronous: i64 = writer.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
     assert_eq!(synchronous, 2, "2 is FULL");
-    let fault = sqlx::query("DELETE FROM task").execute(&store.readers.0).await;
+    let fault = store.readers.read(|reader| Ok(reader.execute("DELETE FROM task", [])?)).await;
     assert!(fault.is_err(), "readers only read");
 }
 
@@ -219,14 +220,20 @@ async fn hot_statements_look_rows_up_by_key() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
     store.close().await;
-    let mut connection = other_connection(&folder).await;
-    let by_agent = "SELECT id FROM task WHERE agent = 'vm1' AND settled_at IS NULL ORDER BY order_at, id";
-    let by_status = "SELECT id FROM task WHERE status IN (SELECT value FROM json_each('[]')) AND number < 9";
-    for statement in [write::CHANGE_TASKS, by_agent, by_status] {
-        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", statement.replace('?', "'[]'")));
-        let plan = sqlx::query(explain).fetch_all(&mut connection).await.unwrap();
-        let plan: BTreeSet<String> = plan.iter().map(|row| row.get("detail")).collect();
-        assert!(!plan.iter().any(|step| step.contains("SCAN task") || step.contains("TEMP B-TREE")), "{plan:?}");
+    let connection = other_connection(&folder);
+    let statuses = |statuses: &[TaskStatus]| TaskFilter { statuses: statuses.to_vec(), ..TaskFilter::default() };
+    let open = TaskFilter { agent: Some(vm1()), claim_order: true, ..TaskFilter::default() };
+    let page = PageRequest::default();
+    let lists = [TaskFilter::default(), open, statuses(&[TaskStatus::Failed]), statuses(&[TaskStatus::Completed])];
+    let lists = lists.iter().map(|filter| read::list_of_tasks(filter, &page).unwrap().text().to_owned());
+    for statement in lists.chain([batch::CHANGE_TASK.to_owned(), load::by_id()]) {
+        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+        let places = vec![rusqlite::types::Value::Null; explain.parameter_count()];
+        let plan = explain.query_map(rusqlite::params_from_iter(places), |row| row.get::<_, String>("detail")).unwrap();
+        let plan: Vec<_> = plan.map(Result::unwrap).collect();
+        // The newest tasks are found by going through the table from its end.
+        let looks_through = |step: &String| step.starts_with("SCAN task") && statement.contains("claim_id = ?8");
+        assert!(!plan.iter().any(|step| looks_through(step) || step.contains("TEMP B-TREE")), "{statement}: {plan:?}");
     }
 }
 
@@ -236,7 +243,7 @@ async fn a_large_submission_takes_as_many_statements_as_a_small_one() {
     let mut count = |tasks: usize| {
         engine.submit(Submission::of("ann", (0..tasks).map(|_| backup()))).unwrap();
         let changes = engine.take_changes();
-        write::statements(&engine, &changes).unwrap().len()
+        batch::Batch::of(&engine, &changes).unwrap().rows().len()
     };
     assert_eq!(count(1), count(500));
 }
@@ -245,14 +252,16 @@ async fn a_large_submission_takes_as_many_statements_as_a_small_one() {
 async fn a_read_without_end_is_broken_off() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
-    let readers = connection::readers(&file(&folder), Duration::from_millis(100));
+    let readers = Readers::new(&file(&folder), Duration::from_millis(100));
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     for _ in 0..3 {
-        let broken_off = tokio::time::timeout(PATIENCE, sqlx::query(endless).fetch_one(&readers)).await.unwrap();
-        assert!(broken_off.unwrap_err().to_string().contains("interrupted"));
+        let read = readers.read(move |reader| Ok(reader.query_row(endless, [], |row| row.get::<_, i64>(0))?));
+        let broken_off = tokio::time::timeout(PATIENCE, read).await.unwrap();
+        assert!(broken_off.unwrap_err().to_string().contains("in time"));
     }
-    let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM task").fetch_one(&readers).await.unwrap();
-    assert_eq!(count, 0, "the connection is still good");
+    let count = "SELECT count(*) FROM task";
+    let count = readers.read(move |reader| Ok(reader.query_row(count, [], |row| row.get::<_, i64>(0))?)).await;
+    assert_eq!(count.unwrap(), 0, "the readers are still good");
     readers.close().await;
     store.close().await;
 }
@@ -265,8 +274,8 @@ async fn a_task_that_cannot_be_read_back_is_named_and_spares_the_others() {
     for id in [broken, whole] {
         store.cancel(id, "ann").await.unwrap();
     }
-    let mut other = other_connection(&folder).await;
-    sqlx::query("UPDATE task SET state = '{' WHERE id = ?").bind(broken.to_string()).execute(&mut other).await.unwrap();
+    let other = other_connection(&folder);
+    other.execute("UPDATE task SET state = '{' WHERE id = ?", [rows::key(broken)]).unwrap();
 
     let (first, second) = tokio::join!(store.cancel(broken, "ann"), store.cancel(whole, "ann"));
 
@@ -283,9 +292,9 @@ async fn a_claim_that_would_wait_is_refused_when_its_reports_are_not_kept() {
     let id = submit(&store).await;
     let session = SessionId::generate();
     let claimed = store.claim(&vm1(), asking(session, Duration::ZERO)).await.unwrap().claims.remove(0);
-    let mut other = other_connection(&folder).await;
+    let other = other_connection(&folder);
     let full = "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END";
-    sqlx::query(full).execute(&mut other).await.unwrap();
+    other.execute_batch(full).unwrap();
 
     let mut request = asking(session, PATIENCE);
     let status = ReportedStatus::Completed(Outcome::default());
@@ -294,7 +303,7 @@ async fn a_claim_that_would_wait_is_refused_when_its_reports_are_not_kept() {
 
     assert_eq!(answer.unwrap_err().kind(), StoreErrorKind::Unavailable);
     assert_ne!(store.task(id).await.unwrap().status(), TaskStatus::Completed);
-    sqlx::query("DROP TRIGGER full").execute(&mut other).await.unwrap();
+    other.execute_batch("DROP TRIGGER full").unwrap();
     request.wait = Duration::ZERO;
     let again = store.claim(&vm1(), request).await.unwrap();
     assert_eq!(again.receipts[0].answer, ReportAnswer::Accepted);
@@ -305,15 +314,15 @@ async fn a_claim_that_would_wait_is_refused_when_its_reports_are_not_kept() {
 async fn a_wait_that_is_over_is_refused_while_the_database_cannot_be_read() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
-    let mut other = other_connection(&folder).await;
+    let other = other_connection(&folder);
     let vm1 = vm1();
     let waits = store.claim(&vm1, asking(SessionId::generate(), Duration::from_secs(2)));
     let breaks = async {
         // The claim is in the queue of the writer before this call, and so waits when this has its answer.
         submit_elsewhere(&store).await.unwrap();
-        sqlx::query("ALTER TABLE host RENAME TO gone").execute(&mut other).await.unwrap();
+        other.execute_batch("ALTER TABLE host RENAME TO gone").unwrap();
         let full = "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END";
-        sqlx::query(full).execute(&mut other).await.unwrap();
+        other.execute_batch(full).unwrap();
         submit_elsewhere(&store).await.unwrap_err();
     };
 

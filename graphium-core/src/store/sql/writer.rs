@@ -1,18 +1,23 @@
-//! The one that writes: it owns the connection and the engine, and commits what has queued up as one transaction.
+//! The one that decides: it owns the queue, does in memory what has queued up, and answers once that is kept.
+//!
+//! While the keeper commits one batch, the next is done in memory already. Its answers wait for its own commit, and
+//! when an earlier commit fails, so do they.
 
-use std::collections::VecDeque;
-use std::fs::File;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{Connection, SqliteConnection};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::batch::Batch;
 use super::command::{Answer, Command, Reply, chain, not_kept};
 use super::error::SqlError;
+use super::flight::Flight;
+use super::keeper::Keeper;
 use super::{connection, load, write};
 use crate::clock::Clock;
 use crate::id::{Seq, TaskId};
@@ -23,9 +28,11 @@ use crate::store::{ClaimAnswer, StoreSettings};
 /// How many commands may queue before callers wait for room.
 pub(super) const QUEUE: usize = 1024;
 /// The most commands in one commit.
-const MAX_COMMANDS: usize = 256;
+const MAX_COMMANDS: usize = 512;
 /// The most tasks, roughly, in one commit: the first command that goes over it is the last one of its batch.
 const MAX_WEIGHT: usize = 2000;
+/// The most batches that are on their way into the file: one that is being committed and one that is ready.
+const MAX_FLIGHTS: usize = 2;
 /// How soon a clock that has not moved is looked at again.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 /// How long the writer lets a database be that could not be read, before it tries again by itself.
@@ -43,33 +50,50 @@ pub(super) struct Setup {
 /// The writer.
 pub(super) struct Writer {
     setup: Setup,
-    connection: SqliteConnection,
+    keeper: Keeper,
+    /// Reads what is not in memory.
+    reader: Connection,
     engine: Engine,
     waiting: Waiting,
+    /// What is on its way into the file, oldest first.
+    flights: VecDeque<Flight>,
     /// Whether the engine may be ahead of the tables, because a commit failed.
     stale: bool,
+    /// How many commits have failed.
+    failures: u64,
     /// Until when the writer does not wake by itself, because it could not read.
     paused_until: Option<Instant>,
     head: watch::Sender<Seq>,
-    /// Kept as long as the connection.
-    _lock: File,
 }
 
 impl Writer {
     /// Opens the file, brings it up to date and reads what is open.
-    pub(super) async fn open(setup: Setup) -> Result<Self, SqlError> {
-        let lock = connection::lock(&setup.path).await?;
-        let mut connection = connection::writer(&setup.path).await?;
-        connection::migrate(&setup.path, &mut connection).await?;
+    pub(super) fn open(setup: Setup) -> Result<Self, SqlError> {
+        let lock = connection::lock(&setup.path)?;
+        let mut connection = connection::writer(&setup.path)?;
+        connection::migrate(&setup.path, &mut connection)?;
+        let reader = connection::reader(&setup.path)?;
         let mut engine = Engine::new(setup.settings, setup.seed);
-        load::restore(&mut connection, &mut engine).await?;
+        load::restore(&reader, &mut engine)?;
         engine.advance(setup.clock.now());
         engine.grant_grace();
         let changes = engine.take_changes();
-        write::write(&mut connection, &engine, &changes).await?;
+        write::write(&connection, &Batch::of(&engine, &changes)?)?;
         let head = watch::Sender::new(engine.head());
-        let waiting = Waiting::default();
-        Ok(Self { setup, connection, engine, waiting, stale: false, paused_until: None, head, _lock: lock })
+        let keeper = Keeper::start(setup.path.clone(), connection, lock)?;
+        let (waiting, flights) = (Waiting::default(), VecDeque::new());
+        Ok(Self {
+            setup,
+            keeper,
+            reader,
+            engine,
+            waiting,
+            flights,
+            stale: false,
+            failures: 0,
+            paused_until: None,
+            head,
+        })
     }
 
     /// The number of the newest event that is kept.
@@ -86,7 +110,8 @@ impl Writer {
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, closing: CancellationToken) {
         let mut received = Vec::new();
         loop {
-            let wake = self.next_wake();
+            let room = self.flights.len() < MAX_FLIGHTS;
+            let wake = self.next_wake().filter(|_| room);
             let wake = async {
                 match wake {
                     Some(at) => sleep_until(at).await,
@@ -95,8 +120,12 @@ impl Writer {
             };
             tokio::select! {
                 biased;
+                kept = self.keeper.kept(), if !self.flights.is_empty() => {
+                    self.land(kept).await;
+                    continue;
+                }
                 () = closing.cancelled() => break,
-                count = inbox.recv_many(&mut received, MAX_COMMANDS) => if count == 0 { break },
+                count = inbox.recv_many(&mut received, MAX_COMMANDS), if room => if count == 0 { break },
                 () = wake => {}
             }
             self.work_off(&mut received).await;
@@ -130,12 +159,16 @@ impl Writer {
         }
     }
 
-    /// Commits a batch. Where one command asks for something that cannot be read back, the others do not suffer for it.
+    /// Does a batch. Where one command asks for something that cannot be read back, the others do not suffer for it.
     async fn commit_with_neighbours(&mut self, batch: Vec<Command>) {
+        if batch.iter().any(Command::is_alone) {
+            self.land_all().await;
+        }
         let loaded = match self.prepare(&batch).await {
             Err(SqlError::Corrupt { .. }) if batch.len() > 1 => {
                 for command in batch {
-                    self.commit(vec![command]).await;
+                    let loaded = self.prepare(std::slice::from_ref(&command)).await;
+                    self.commit_prepared(vec![command], loaded).await;
                 }
                 return;
             }
@@ -144,12 +177,14 @@ impl Writer {
         self.commit_prepared(batch, loaded).await;
     }
 
+    /// Does a batch and waits for its commit.
+    #[cfg(test)]
     pub(super) async fn commit(&mut self, batch: Vec<Command>) {
-        let loaded = self.prepare(&batch).await;
-        self.commit_prepared(batch, loaded).await;
+        self.commit_with_neighbours(batch).await;
+        self.land_all().await;
     }
 
-    /// Does a batch in memory, keeps what it changed, and only then answers.
+    /// Does a batch in memory and hands over what it changed.
     async fn commit_prepared(&mut self, batch: Vec<Command>, loaded: Result<Vec<TaskId>, SqlError>) {
         let loaded = match loaded {
             Ok(loaded) => loaded,
@@ -173,31 +208,86 @@ impl Writer {
         self.keep(answers, loaded, last_wait).await;
     }
 
-    /// Keeps what has changed, then answers. Where that fails, the waits newer than `last_wait` are over, too: what their
-    /// claims reported is lost, so they must not hear that it was accepted.
+    /// Hands over to the keeper what has changed.
     async fn keep(&mut self, answers: Vec<Answer>, loaded: Vec<TaskId>, last_wait: u64) {
         let changes = self.engine.take_changes();
-        match write::write(&mut self.connection, &self.engine, &changes).await {
-            Ok(()) => {
-                self.engine.evict(changes.created.iter().chain(&changes.changed).copied().chain(loaded));
-                self.head.send_replace(self.engine.head());
-                answers.into_iter().for_each(Answer::send);
+        let batch = Batch::of(&self.engine, &changes);
+        let flight = Flight::new(answers, changes, loaded, last_wait, self.engine.head());
+        let failures = self.failures;
+        while self.flights.len() >= MAX_FLIGHTS {
+            let kept = self.keeper.kept().await;
+            self.land(kept).await;
+        }
+        match batch {
+            // It was done on top of a batch that was not kept.
+            _ if self.failures > failures => self.crash(flight, &SqlError::Behind),
+            Ok(batch) if batch.is_empty() && self.flights.is_empty() => self.arrive(flight),
+            Ok(batch) => {
+                self.keeper.keep(batch);
+                self.flights.push_back(flight);
             }
             Err(error) => {
-                tracing::error!(error = %chain(&error), "the store could not commit; it goes back to what is kept");
-                self.stale = true;
-                if let Err(error) = self.reload().await {
-                    tracing::warn!(error = %chain(&error), "the store could not go back yet; it tries again at the next call");
-                }
-                answers.into_iter().for_each(|answer| answer.refuse(&error));
-                refuse(self.waiting.take_newer(last_wait), &error);
+                self.land_all().await;
+                self.fail(flight, &error).await;
             }
         }
+    }
+
+    /// Answers for the oldest batch on its way, now that its end is known.
+    async fn land(&mut self, kept: Result<(), SqlError>) {
+        let Some(flight) = self.flights.pop_front() else { return };
+        match kept {
+            Ok(()) => self.arrive(flight),
+            Err(error) => self.fail(flight, &error).await,
+        }
+    }
+
+    fn arrive(&mut self, flight: Flight) {
+        self.evict(&flight);
+        self.head.send_if_modified(|head| std::mem::replace(head, flight.head) != flight.head);
+        flight.answers.into_iter().for_each(Answer::send);
+    }
+
+    /// Takes back a batch that is not kept, and with it all that were done on top of it.
+    async fn fail(&mut self, flight: Flight, error: &SqlError) {
+        tracing::error!(error = %chain(error), "the store could not commit; it goes back to what is kept");
+        (self.stale, self.failures) = (true, self.failures + 1);
+        self.crash(flight, error);
+        while let Some(flight) = self.flights.pop_front() {
+            drop(self.keeper.kept().await);
+            self.crash(flight, error);
+        }
+        if let Err(error) = self.reload().await {
+            tracing::warn!(error = %chain(&error), "the store could not go back yet; it tries again at the next call");
+        }
+    }
+
+    async fn land_all(&mut self) {
+        while !self.flights.is_empty() {
+            let kept = self.keeper.kept().await;
+            self.land(kept).await;
+        }
+    }
+
+    /// Tells everybody whom a batch would have answered that it was not kept. Waits that began in it are over, too: what
+    /// their claims reported is lost, so they must not hear that it was accepted.
+    fn crash(&mut self, flight: Flight, error: &SqlError) {
+        flight.answers.into_iter().for_each(|answer| answer.refuse(error));
+        refuse(self.waiting.take_newer(flight.last_wait), error);
+    }
+
+    /// Lets go of what has been kept and of what was read for it, unless a batch on its way has changed it again.
+    fn evict(&mut self, landed: &Flight) {
+        let flying: HashSet<_> = self.flights.iter().flat_map(Flight::tasks).collect();
+        self.engine.evict(landed.tasks().filter(|id| !flying.contains(id)));
+        let flights = &self.flights;
+        self.engine.evict_records(|key| !flights.iter().any(|flight| flight.has_record(key)));
     }
 
     /// Brings into memory what the commands look at. Answers with the tasks that came by it.
     async fn prepare(&mut self, batch: &[Command]) -> Result<Vec<TaskId>, SqlError> {
         if self.stale {
+            self.land_all().await;
             self.reload().await?;
         }
         let mut needs = Needs::default();
@@ -207,40 +297,43 @@ impl Writer {
         if needs == Needs::default() {
             return Ok(Vec::new());
         }
-        let loaded = load::fetch(&mut self.connection, needs).await?;
+        let snapshot = self.reader.unchecked_transaction()?;
+        let loaded = load::fetch(&snapshot, needs)?;
+        snapshot.finish()?;
         let ids = loaded.tasks.iter().map(|(task, _)| task.id()).collect();
         self.engine.absorb(loaded);
         Ok(ids)
     }
 
-    /// Throws the memory away and reads it again, on a connection that is not in the middle of anything.
+    /// Throws the memory away and reads it again, on connections that are not in the middle of anything. The store was
+    /// away, not the agents: their sessions get a lease of grace.
     async fn reload(&mut self) -> Result<(), SqlError> {
         let now = self.setup.clock.now();
-        // The commit may have failed anywhere: there may be nothing to roll back, and the connection may be broken.
-        if let Err(error) = sqlx::query("ROLLBACK").execute(&mut self.connection).await {
-            tracing::debug!(error = %chain(&error), "there was nothing to roll back");
-        }
-        let fresh = connection::writer(&self.setup.path).await?;
-        if let Err(error) = std::mem::replace(&mut self.connection, fresh).close().await {
-            tracing::warn!(error = %chain(&error), "the connection that failed was not closed cleanly");
-        }
+        self.keeper.reopen().await?;
+        self.reader = connection::reader(&self.setup.path)?;
         let mut engine = Engine::new(self.setup.settings, self.setup.seed);
-        load::restore(&mut self.connection, &mut engine).await?;
+        load::restore(&self.reader, &mut engine)?;
         engine.advance(now);
+        engine.grant_grace();
         self.engine = engine;
         self.stale = false;
         Ok(())
     }
 
     async fn finish(mut self) {
+        self.land_all().await;
         let ended = self.waiting.end_all(&mut self.engine);
-        if !self.stale {
+        if self.stale {
+            let ended = ended.into_iter().map(Answer::from);
+            ended.for_each(|answer| answer.refuse(&SqlError::Closed));
+        } else {
+            self.engine.keep_presence();
             let last_wait = self.waiting.last();
             self.keep(ended.into_iter().map(Answer::from).collect(), Vec::new(), last_wait).await;
+            self.land_all().await;
         }
-        if let Err(error) = self.connection.close().await {
-            tracing::warn!(error = %chain(&error), "the database was not closed cleanly; nothing is lost");
-        }
+        drop(self.reader);
+        self.keeper.close();
     }
 }
 

@@ -1,8 +1,9 @@
--- Times are microseconds since the Unix epoch. JSON columns hold what no query looks into.
+-- Times are microseconds since the Unix epoch, task and claim ids the 16 bytes of their UUIDs. JSON columns hold what no
+-- query looks into. An index costs every task a write: there is one only where a list or a rule needs it.
 
 CREATE TABLE task (
     number      INTEGER PRIMARY KEY,              -- order of submission
-    id          TEXT    NOT NULL UNIQUE,
+    id          BLOB    NOT NULL UNIQUE,
     agent       TEXT    NOT NULL,
     type        TEXT    NOT NULL,
     stack       TEXT,
@@ -15,20 +16,22 @@ CREATE TABLE task (
     settled_at  INTEGER,
     attempt     INTEGER NOT NULL,
     retry_count INTEGER NOT NULL,
-    claim_id    TEXT,
+    claim_id    BLOB,
     spec        TEXT    NOT NULL,                 -- JSON, never changes
     state       TEXT    NOT NULL                  -- JSON
 ) STRICT;
 CREATE INDEX task_open      ON task (agent, order_at, id) WHERE settled_at IS NULL;
 CREATE INDEX task_settled   ON task (settled_at) WHERE settled_at IS NOT NULL;
-CREATE INDEX task_status    ON task (status, number);
+CREATE INDEX task_failed    ON task (number) WHERE status = 'failed';
+CREATE INDEX task_cancelled ON task (number) WHERE status = 'cancelled';
 CREATE INDEX task_agent     ON task (agent, number);
 CREATE INDEX task_type      ON task (type, number);
 CREATE INDEX task_stack     ON task (stack, number) WHERE stack IS NOT NULL;
 CREATE INDEX task_container ON task (container, number) WHERE container IS NOT NULL;
 
+-- Attempts that have ended. The one in progress is the lease in the state of its task.
 CREATE TABLE attempt (
-    task    TEXT    NOT NULL,
+    task    INTEGER NOT NULL,                     -- number of the task
     attempt INTEGER NOT NULL,
     record  TEXT    NOT NULL,                     -- JSON
     report  TEXT,                                 -- digest of the report that ended it
@@ -36,14 +39,14 @@ CREATE TABLE attempt (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE dependency (
-    dependency TEXT NOT NULL,
-    dependant  TEXT NOT NULL,
+    dependency BLOB NOT NULL,
+    dependant  BLOB NOT NULL,
     PRIMARY KEY (dependency, dependant)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE idempotency (
     key  TEXT NOT NULL PRIMARY KEY,
-    task TEXT NOT NULL
+    task BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE record (
@@ -55,10 +58,11 @@ CREATE TABLE record (
     PRIMARY KEY (kind, name)
 ) STRICT;
 
--- The session of a host is written at each of its calls, so what it observed stands apart.
+-- What changes often stands apart from what a host observed.
 CREATE TABLE host (
-    id      TEXT NOT NULL PRIMARY KEY,
-    session TEXT NOT NULL                         -- JSON
+    id             TEXT    NOT NULL PRIMARY KEY,
+    session        TEXT    NOT NULL,              -- JSON
+    attempts_ended INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE inventory (
     host      TEXT NOT NULL PRIMARY KEY,
@@ -69,7 +73,7 @@ CREATE TABLE inventory (
 -- Sessions that were taken over from.
 CREATE TABLE ended_session (
     agent   TEXT NOT NULL,
-    session TEXT NOT NULL,
+    session BLOB NOT NULL,
     PRIMARY KEY (agent, session)
 ) STRICT, WITHOUT ROWID;
 
@@ -90,10 +94,10 @@ CREATE TABLE event (
     seq   INTEGER PRIMARY KEY,                    -- dense
     type  TEXT    NOT NULL,
     at    INTEGER NOT NULL,
-    task  TEXT,
+    task  BLOB,
     stack TEXT,
     agent TEXT,
     actor TEXT    NOT NULL,
     data  TEXT    NOT NULL                        -- JSON
 ) STRICT;
-CREATE INDEX event_task ON event (task, seq) WHERE task IS NOT NULL;
+CREATE INDEX event_task ON event (task) WHERE task IS NOT NULL;

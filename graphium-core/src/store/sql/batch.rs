@@ -1,0 +1,276 @@
+//! What one commit keeps, as rows: made from the engine where it is, written where the database is.
+
+use rusqlite::types::{ToSqlOutput, Value};
+use rusqlite::{ToSql, params_from_iter};
+use serde::Serialize;
+
+use super::error::SqlError;
+use super::rows::session_document;
+use crate::store::engine::{Changes, Engine, Entry};
+use crate::store::page::ByOrder;
+
+/// The rows for one statement, which each of them is a run of.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) statement: &'static str,
+    /// How many values a row has.
+    width: usize,
+    values: Vec<Value>,
+}
+
+/// Everything that one commit writes, in the order in which it is written.
+#[derive(Debug, Default)]
+pub(super) struct Batch(Vec<Rows>);
+
+pub(super) const CREATE_TASK: &str = "
+    INSERT INTO task (number, id, agent, type, stack, container, status, order_at, ready_at, created_at, settled_at,
+                      attempt, retry_count, claim_id, state, spec)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+pub(super) const CHANGE_TASK: &str = "
+    UPDATE task SET status = ?2, order_at = ?3, ready_at = ?4, settled_at = ?5, attempt = ?6, retry_count = ?7,
+                    claim_id = ?8, state = ?9
+    WHERE number = ?1";
+const KEEP_ATTEMPT: &str = "
+    INSERT INTO attempt (task, attempt, record, report) VALUES (?, ?, ?, ?)
+    ON CONFLICT (task, attempt) DO UPDATE SET record = excluded.record, report = excluded.report";
+const KEEP_DEPENDENCY: &str = "INSERT INTO dependency (dependency, dependant) VALUES (?, ?) ON CONFLICT DO NOTHING";
+const KEEP_KEY: &str = "INSERT INTO idempotency (key, task) VALUES (?, ?)";
+const KEEP_RECORD: &str = "
+    INSERT INTO record (kind, name, version, body, updated_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (kind, name) DO UPDATE
+    SET version = excluded.version, body = excluded.body, updated_at = excluded.updated_at";
+const DROP_RECORD: &str = "DELETE FROM record WHERE kind = ? AND name = ?";
+const KEEP_HOST: &str = "
+    INSERT INTO host (id, session, attempts_ended) VALUES (?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET session = excluded.session, attempts_ended = excluded.attempts_ended";
+const COUNT_ATTEMPTS: &str = "UPDATE host SET attempts_ended = ?2 WHERE id = ?1";
+const KEEP_INVENTORY: &str = "
+    INSERT INTO inventory (host, engine, instances) VALUES (?, ?, ?)
+    ON CONFLICT (host) DO UPDATE SET engine = excluded.engine, instances = excluded.instances";
+const KEEP_ENDED: &str = "INSERT INTO ended_session (agent, session) VALUES (?, ?) ON CONFLICT DO NOTHING";
+const KEEP_GENERATION: &str = "
+    INSERT INTO generation (stack, newest) VALUES (?, ?) ON CONFLICT (stack) DO UPDATE SET newest = excluded.newest";
+const DROP_GENERATION: &str = "DELETE FROM generation WHERE stack = ?";
+const KEEP_COUNTER: &str = "
+    INSERT INTO counter (kind, name, value) VALUES (?, ?, ?)
+    ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value";
+const APPEND_EVENT: &str = "
+    INSERT INTO event (seq, type, at, task, stack, agent, actor, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+
+impl Rows {
+    /// Rows for this statement, of which each has so many values.
+    fn of(statement: &'static str, width: usize) -> Self {
+        Self { statement, width, values: Vec::new() }
+    }
+
+    fn push<const N: usize>(&mut self, row: [Value; N]) {
+        debug_assert_eq!(N, self.width, "{}", self.statement);
+        self.values.extend(row);
+    }
+
+    /// Each row, as the parameters of the statement.
+    pub(super) fn iter(&self) -> impl Iterator<Item = impl rusqlite::Params> {
+        self.values.chunks(self.width).map(|row| params_from_iter(row.iter().map(Borrowed)))
+    }
+}
+
+/// A value that is bound without a copy.
+struct Borrowed<'a>(&'a Value);
+
+impl ToSql for Borrowed<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.0.into()))
+    }
+}
+
+impl Batch {
+    /// Reads from the engine what the changes name.
+    pub(super) fn of(engine: &Engine, changes: &Changes) -> Result<Self, SqlError> {
+        let mut batch = Self::default();
+        batch.tasks(engine, changes)?;
+        batch.attempts(engine, changes)?;
+        batch.records(engine, changes)?;
+        batch.hosts(engine, changes)?;
+        batch.counters(engine, changes);
+        batch.events(changes)?;
+        Ok(batch)
+    }
+
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The statements with their rows.
+    pub(super) fn rows(&self) -> &[Rows] {
+        &self.0
+    }
+
+    fn add(&mut self, rows: Rows) {
+        if !rows.values.is_empty() {
+            self.0.push(rows);
+        }
+    }
+
+    fn tasks(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
+        let mut created = Rows::of(CREATE_TASK, 16);
+        for entry in changes.created.iter().filter_map(|id| engine.entry(*id)) {
+            created.push(new_task(entry)?);
+        }
+        let mut changed = Rows::of(CHANGE_TASK, 9);
+        for Entry { task, number, .. } in changes.changed.iter().filter_map(|id| engine.entry(*id)) {
+            changed.push([
+                integer(*number),
+                word(task.status().as_str()),
+                ByOrder::of(task).0.into(),
+                task.ready_at.as_micros().into(),
+                task.state.settled_at().map(|at| at.as_micros()).into(),
+                integer(task.attempt.0),
+                task.retry_count.into(),
+                task.claim_id.map(|id| bytes(id.as_uuid())).into(),
+                text(&task.state)?,
+            ]);
+        }
+        let mut edges = Rows::of(KEEP_DEPENDENCY, 2);
+        for (dependency, dependant) in &changes.edges {
+            edges.push([bytes(dependency.as_uuid()).into(), bytes(dependant.as_uuid()).into()]);
+        }
+        let mut keys = Rows::of(KEEP_KEY, 2);
+        for (key, task) in &changes.keys {
+            keys.push([word(key.as_str()), bytes(task.as_uuid()).into()]);
+        }
+        [created, changed, edges, keys].into_iter().for_each(|rows| self.add(rows));
+        Ok(())
+    }
+
+    fn attempts(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
+        let mut rows = Rows::of(KEEP_ATTEMPT, 4);
+        for (id, attempt) in &changes.attempts {
+            let (Some(entry), Some(ended)) = (engine.entry(*id), engine.attempt(*id, *attempt)) else { continue };
+            if ended.record.ended_at.is_some() {
+                let report = ended.report.clone().into();
+                rows.push([integer(entry.number), integer(attempt.0), text(&ended.record)?, report]);
+            }
+        }
+        self.add(rows);
+        Ok(())
+    }
+
+    fn records(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
+        let (mut kept, mut dropped) = (Rows::of(KEEP_RECORD, 5), Rows::of(DROP_RECORD, 2));
+        for key in &changes.records {
+            let (kind, name) = (word(key.kind.as_str()), word(&key.name));
+            match engine.records().get(key) {
+                Some(record) => {
+                    let (version, at) = (integer(record.version), record.updated_at.as_micros().into());
+                    kept.push([kind, name, version, text(&record.body)?, at]);
+                }
+                None => dropped.push([kind, name]),
+            }
+        }
+        let (mut newest, mut forgotten) = (Rows::of(KEEP_GENERATION, 2), Rows::of(DROP_GENERATION, 1));
+        for stack in &changes.generations {
+            match engine.generation(stack) {
+                Some(generation) => newest.push([word(stack.as_str()), integer(generation.0)]),
+                None => forgotten.push([word(stack.as_str())]),
+            }
+        }
+        [kept, dropped, newest, forgotten].into_iter().for_each(|rows| self.add(rows));
+        Ok(())
+    }
+
+    fn hosts(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
+        let mut seen = Rows::of(KEEP_HOST, 3);
+        for host in changes.hosts.iter().filter_map(|id| engine.hosts().get(id)) {
+            seen.push([word(host.id.as_str()), text(&session_document(host))?, integer(host.attempts_ended)]);
+        }
+        let mut counts = Rows::of(COUNT_ATTEMPTS, 2);
+        let counted = changes.attempts_ended.difference(&changes.hosts);
+        for host in counted.filter_map(|id| engine.hosts().get(id)) {
+            counts.push([word(host.id.as_str()), integer(host.attempts_ended)]);
+        }
+        let mut observed = Rows::of(KEEP_INVENTORY, 3);
+        for host in changes.inventories.iter().filter_map(|id| engine.hosts().get(id)) {
+            let engine = host.engine.as_ref().map(text).transpose()?.unwrap_or(Value::Null);
+            observed.push([word(host.id.as_str()), engine, text(&host.instances)?]);
+        }
+        let mut ended = Rows::of(KEEP_ENDED, 2);
+        for (agent, session) in &changes.ended {
+            ended.push([word(agent.as_str()), bytes(session.as_uuid()).into()]);
+        }
+        [seen, counts, observed, ended].into_iter().for_each(|rows| self.add(rows));
+        Ok(())
+    }
+
+    fn counters(&mut self, engine: &Engine, changes: &Changes) {
+        let mut rows = Rows::of(KEEP_COUNTER, 3);
+        let (statuses, types) = (&engine.counters().by_status, &engine.counters().by_type);
+        for status in &changes.statuses {
+            let count = statuses.get(status).copied().unwrap_or(0);
+            rows.push([word("status"), word(status.as_str()), integer(count)]);
+        }
+        for name in &changes.types {
+            let count = types.get(name).copied().unwrap_or(0);
+            rows.push([word("type"), word(name.as_str()), integer(count)]);
+        }
+        self.add(rows);
+    }
+
+    fn events(&mut self, changes: &Changes) -> Result<(), SqlError> {
+        let mut rows = Rows::of(APPEND_EVENT, 8);
+        for event in &changes.events {
+            rows.push([
+                integer(event.seq.0),
+                word(event.kind.as_str()),
+                event.timestamp.as_micros().into(),
+                event.task_id.map(|id| bytes(id.as_uuid())).into(),
+                event.stack_id.as_ref().map(|stack| stack.as_str().to_owned()).into(),
+                event.agent_id.as_ref().map(|agent| agent.as_str().to_owned()).into(),
+                word(&event.actor),
+                text(&event.data)?,
+            ]);
+        }
+        self.add(rows);
+        Ok(())
+    }
+}
+
+fn new_task(entry: &Entry) -> Result<[Value; 16], SqlError> {
+    let Entry { task, number, .. } = entry;
+    let placed = task.spec.placed.as_ref();
+    let container = placed.and_then(|placed| placed.container.as_ref());
+    Ok([
+        integer(*number),
+        bytes(task.id().as_uuid()).into(),
+        word(task.agent().as_str()),
+        word(task.spec.task_type.as_str()),
+        placed.map(|placed| placed.stack.as_str().to_owned()).into(),
+        container.map(|container| container.as_str().to_owned()).into(),
+        word(task.status().as_str()),
+        ByOrder::of(task).0.into(),
+        task.ready_at.as_micros().into(),
+        task.created_at.as_micros().into(),
+        task.state.settled_at().map(|at| at.as_micros()).into(),
+        integer(task.attempt.0),
+        task.retry_count.into(),
+        task.claim_id.map(|id| bytes(id.as_uuid())).into(),
+        text(&task.state)?,
+        text(&task.spec)?,
+    ])
+}
+
+fn integer(number: u64) -> Value {
+    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn word(word: &str) -> Value {
+    Value::Text(word.to_owned())
+}
+
+fn bytes(id: uuid::Uuid) -> Vec<u8> {
+    id.as_bytes().to_vec()
+}
+
+fn text(value: &impl Serialize) -> Result<Value, SqlError> {
+    serde_json::to_string(value).map(Value::Text).map_err(|source| SqlError::corrupt("a value to be written", source))
+}

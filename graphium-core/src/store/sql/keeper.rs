@@ -1,0 +1,124 @@
+//! The thread that writes: it commits one batch while the queue prepares the next.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::batch::Batch;
+use super::error::SqlError;
+use super::write::write;
+use super::{checkpoint, connection};
+
+/// What the keeper is asked to do.
+enum Job {
+    Keep(Batch),
+    /// Begin anew on a connection that is not in the middle of anything.
+    Reopen(oneshot::Sender<Result<(), SqlError>>),
+}
+
+/// The writing end of the file. Dropping it lets the thread end once it has done what it was asked.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    jobs: mpsc::UnboundedSender<Job>,
+    /// What became of each batch, in order.
+    kept: mpsc::UnboundedReceiver<Result<(), SqlError>>,
+    thread: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keep(_) => "Keep",
+            Self::Reopen(_) => "Reopen",
+        })
+    }
+}
+
+struct Work {
+    path: PathBuf,
+    connection: Connection,
+    checkpoints: checkpoint::Checkpoints,
+    /// Whether a batch was not kept, so that none after it may be.
+    behind: bool,
+    /// Kept as long as the connection.
+    _lock: File,
+}
+
+impl Keeper {
+    /// Starts the thread.
+    pub(super) fn start(path: PathBuf, connection: Connection, lock: File) -> Result<Self, SqlError> {
+        let (jobs, inbox) = mpsc::unbounded_channel();
+        let (done, kept) = mpsc::unbounded_channel();
+        let checkpoints = checkpoint::Checkpoints::of(&path);
+        let work = Work { path, connection, checkpoints, behind: false, _lock: lock };
+        let thread = std::thread::Builder::new().name("graphium-keeper".into());
+        let thread = thread.spawn(move || work.run(inbox, &done)).map_err(SqlError::Thread)?;
+        Ok(Self { jobs, kept, thread })
+    }
+
+    /// Hands over a batch. What becomes of it is told by [`kept`](Self::kept).
+    pub(super) fn keep(&self, batch: Batch) {
+        // Without the thread there is nobody to tell either: `kept` says so.
+        drop(self.jobs.send(Job::Keep(batch)));
+    }
+
+    /// Waits for the end of the oldest batch of which this has not told yet.
+    ///
+    /// # Cancel safety
+    /// A dropped call has taken nothing.
+    pub(super) async fn kept(&mut self) -> Result<(), SqlError> {
+        self.kept.recv().await.unwrap_or(Err(SqlError::Closed))
+    }
+
+    /// Begins anew after a batch that was not kept.
+    pub(super) async fn reopen(&self) -> Result<(), SqlError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job::Reopen(reply)).map_err(|_| SqlError::Closed)?;
+        answer.await.map_err(|_| SqlError::Closed)?
+    }
+
+    /// Waits until everything is done and the file is closed.
+    pub(super) fn close(self) {
+        drop(self.jobs);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that wrote the store panicked");
+        }
+    }
+}
+
+impl Work {
+    fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Job>, done: &mpsc::UnboundedSender<Result<(), SqlError>>) {
+        while let Some(job) = inbox.blocking_recv() {
+            match job {
+                Job::Keep(batch) => {
+                    let kept = self.keep(&batch);
+                    // Nobody may wait any more; what was kept is kept.
+                    drop(done.send(kept));
+                    self.checkpoints.after_commit(&self.connection);
+                }
+                Job::Reopen(reply) => drop(reply.send(self.reopen())),
+            }
+        }
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
+        }
+    }
+
+    fn keep(&mut self, batch: &Batch) -> Result<(), SqlError> {
+        if self.behind {
+            return Err(SqlError::Behind);
+        }
+        let kept = write(&self.connection, batch);
+        self.behind = kept.is_err();
+        kept
+    }
+
+    fn reopen(&mut self) -> Result<(), SqlError> {
+        self.connection = connection::writer(&self.path)?;
+        self.behind = false;
+        Ok(())
+    }
+}
