@@ -2,7 +2,8 @@
 //! deadline and lease can be driven by a test.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -85,9 +86,12 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 /// Where the time comes from.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The current instant. It may step backwards; whoever orders by it must not
-    /// rely on it alone (a store keeps the greatest instant it has seen).
+    /// The current instant by the wall. It may step, forwards and backwards: somebody sets it, or it is set right. Whoever
+    /// orders by it or measures with it must not rely on it alone.
     fn now(&self) -> Timestamp;
+
+    /// The time since an instant that is fixed for the life of this clock. It never steps: durations are measured by it.
+    fn monotonic(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -100,27 +104,38 @@ impl Clock for SystemClock {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Timestamp(since.map_or(0, micros))
     }
+
+    #[expect(clippy::disallowed_types, reason = "the machine's clock does not stand still with a paused runtime")]
+    fn monotonic(&self) -> Duration {
+        static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+        START.elapsed()
+    }
 }
 
 /// A clock that moves only when told, for tests against any backend.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    wall: AtomicI64,
+    /// Microseconds for which it was advanced.
+    passed: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that stands at `start`.
     #[must_use]
     pub const fn new(start: Timestamp) -> Self {
-        Self(AtomicI64::new(start.0))
+        Self { wall: AtomicI64::new(start.0), passed: AtomicU64::new(0) }
     }
 
-    /// Moves the clock forward.
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(micros(by), Ordering::SeqCst);
+        self.wall.fetch_add(micros(by), Ordering::SeqCst);
+        self.passed.fetch_add(u64::try_from(micros(by)).unwrap_or(0), Ordering::SeqCst);
     }
 
-    /// Sets the clock, backwards too: what a stepping host clock looks like.
+    /// Sets the wall clock, forwards or backwards, while no time passes: what a clock looks like that jumps.
     pub fn set(&self, to: Timestamp) {
-        self.0.store(to.0, Ordering::SeqCst);
+        self.wall.store(to.0, Ordering::SeqCst);
     }
 }
 
@@ -133,7 +148,11 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(self.passed.load(Ordering::SeqCst))
     }
 }
 
@@ -157,6 +176,10 @@ impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
         self.start.after(self.anchor.elapsed())
     }
+
+    fn monotonic(&self) -> Duration {
+        self.anchor.elapsed()
+    }
 }
 
 #[cfg(test)]
@@ -169,6 +192,14 @@ mod tests {
         let text = serde_json::to_string(&at).unwrap();
         assert_eq!(text, "\"2026-01-01T00:00:00.123456Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), at);
+    }
+
+    #[test]
+    fn a_manual_clock_that_is_set_lets_no_time_pass() {
+        let clock = ManualClock::default();
+        clock.advance(Duration::from_secs(5));
+        clock.set(Timestamp::EPOCH);
+        assert_eq!((clock.now(), clock.monotonic()), (Timestamp::EPOCH, Duration::from_secs(5)));
     }
 
     #[test]

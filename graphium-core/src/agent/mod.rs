@@ -76,16 +76,15 @@ impl Agent {
     /// process took over. Whatever may pass is waited for, without end.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AgentError> {
         let session = SessionId::generate();
-        let Some((lease, attempts_ended)) = session::begin(&self.config, &*self.store, session, &shutdown).await?
-        else {
+        let Some(begun) = session::begin(&self.config, &*self.store, session, &shutdown).await? else {
             return Ok(());
         };
-        let look = Arc::new(Look::new(attempts_ended));
+        let look = Arc::new(Look::new(begun.attempts_ended));
         let (engine, engine_seen) = watch::channel(if self.deployer.is_some() { Engine::Unseen } else { Engine::None });
         let inventory = self.deployer.map(|deployer| {
             Inventory::new(&self.config, session, Arc::clone(&self.store), deployer, Arc::clone(&look), engine)
         });
-        let poller = Poller::new(self.config, session, lease, self.store, self.executors, engine_seen, look, shutdown);
+        let poller = Poller::new(self.config, session, begun, self.store, self.executors, engine_seen, look, shutdown);
         match inventory {
             Some(inventory) => {
                 tokio::select! {

@@ -18,7 +18,7 @@ use super::inventory::{Engine, Look};
 use super::lease::Lease;
 use super::reporter::Reporter;
 use super::roster::Roster;
-use super::session::unanswered;
+use super::session::{Begun, Calls, unanswered};
 use super::worker::{Cause, Ended};
 use super::{AgentConfig, AgentError};
 use crate::execute::ExecutorRegistry;
@@ -54,6 +54,7 @@ pub(super) struct Poller {
     session: SessionId,
     store: Arc<dyn AgentStore>,
     lease: Lease,
+    calls: Calls,
     /// Whether work was told that the lease is ending, since it was last renewed.
     lease_ending: bool,
     claim_id: ClaimId,
@@ -74,7 +75,7 @@ impl Poller {
     pub(super) fn new(
         config: AgentConfig,
         session: SessionId,
-        lease: Lease,
+        begun: Begun,
         store: Arc<dyn AgentStore>,
         executors: ExecutorRegistry,
         engine: watch::Receiver<Engine>,
@@ -86,7 +87,8 @@ impl Poller {
             config,
             session,
             store,
-            lease,
+            lease: begun.lease,
+            calls: begun.calls,
             lease_ending: false,
             claim_id: ClaimId::generate(),
             claim_open: false,
@@ -146,6 +148,7 @@ impl Poller {
         ClaimRequest {
             session: self.session,
             machine: self.config.machine.clone(),
+            call: Some(self.calls.next()),
             claim_id: self.claim_id,
             slots,
             wait,

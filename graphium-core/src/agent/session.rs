@@ -10,8 +10,28 @@ use super::{AgentConfig, AgentError};
 use crate::id::SessionId;
 use crate::store::{AgentStore, ClaimAnswer, ClaimRequest, StoreError, StoreErrorKind};
 
-/// Begins the session, however long that takes; none when `shutdown` came first. Answers with the lease, and with how
-/// many attempts on this host have ended.
+/// A session that the store knows.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) lease: Lease,
+    pub(super) calls: Calls,
+    /// How many attempts on this host have ended.
+    pub(super) attempts_ended: u64,
+}
+
+/// Numbers the loop calls of a session, so that the store can tell one that was long on its way.
+#[derive(Debug, Default)]
+pub(super) struct Calls(u64);
+
+impl Calls {
+    /// The number of the next call that is sent.
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+/// Begins the session, however long that takes; none when `shutdown` came first.
 ///
 /// The call asks for no work: what the engine has is reported before anything is taken.
 pub(super) async fn begin(
@@ -19,20 +39,22 @@ pub(super) async fn begin(
     store: &dyn AgentStore,
     session: SessionId,
     shutdown: &CancellationToken,
-) -> Result<Option<(Lease, u64)>, AgentError> {
+) -> Result<Option<Begun>, AgentError> {
     let mut backoff = Backoff::new(config.seed);
     let mut said = None;
+    let mut calls = Calls::default();
     loop {
         let sent = Instant::now();
         let answer = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(None),
-            answer = hello(config, store, session) => answer,
+            answer = hello(config, store, session, calls.next()) => answer,
         };
         let error = match answer {
             Ok(answer) => {
                 info!(agent = %config.id, %session, lease = ?answer.lease, "the store knows this agent");
-                return Ok(Some((Lease::begun(sent, answer.lease), answer.attempts_ended)));
+                let lease = Lease::begun(sent, answer.lease);
+                return Ok(Some(Begun { lease, calls, attempts_ended: answer.attempts_ended }));
             }
             Err(error) => error,
         };
@@ -58,8 +80,13 @@ fn is_for_good(kind: StoreErrorKind) -> bool {
     matches!(kind, StoreErrorKind::Invalid | StoreErrorKind::Unauthorized | StoreErrorKind::Forbidden)
 }
 
-async fn hello(config: &AgentConfig, store: &dyn AgentStore, session: SessionId) -> Result<ClaimAnswer, StoreError> {
-    let call = store.claim(&config.id, ClaimRequest::hello(session, config.machine.clone()));
+async fn hello(
+    config: &AgentConfig,
+    store: &dyn AgentStore,
+    session: SessionId,
+    number: u64,
+) -> Result<ClaimAnswer, StoreError> {
+    let call = store.claim(&config.id, ClaimRequest::hello(session, config.machine.clone()).numbered(number));
     timeout(config.call_timeout, call).await.unwrap_or_else(|_| Err(unanswered(config.call_timeout)))
 }
 

@@ -26,6 +26,11 @@ pub struct ClaimRequest {
     pub session: SessionId,
     /// The machine it runs on. A new session takes over at once only on the machine of the old one.
     pub machine: String,
+    /// Which loop call of its session this is: it grows with each one that is sent, repeated ones included. One that arrives
+    /// after a later one is refused with [`StoreErrorKind::Conflict`](super::StoreErrorKind::Conflict) and changes nothing.
+    /// None for an agent that does not count; then a call that was long on its way may take work that nobody hears of,
+    /// until its deadline.
+    pub call: Option<u64>,
     /// This request for work. Repeated, it is answered with the same tasks.
     pub claim_id: ClaimId,
     /// For how many tasks there is room, at most [`MAX_SLOTS`].
@@ -183,6 +188,7 @@ impl ClaimRequest {
         Self {
             session,
             machine: machine.into(),
+            call: None,
             claim_id: ClaimId::generate(),
             slots: 0,
             wait: Duration::ZERO,
@@ -197,6 +203,13 @@ impl ClaimRequest {
     pub fn asking(mut self, slots: usize, wait: Duration) -> Self {
         self.slots = slots;
         self.wait = wait;
+        self
+    }
+
+    /// The same call with its number.
+    #[must_use]
+    pub fn numbered(mut self, call: u64) -> Self {
+        self.call = Some(call);
         self
     }
 

@@ -45,6 +45,9 @@ pub struct Host {
     /// The session that sent it. An inventory of an earlier life is worth less than one of this life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory_session: Option<SessionId>,
+    /// The number of the newest loop call of the current session; 0 while its calls have none.
+    #[serde(default)]
+    pub last_call: u64,
 }
 
 impl Host {

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::engine::{ClaimStep, Engine, Entry, not_found};
 use super::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED, check_events, check_limit};
+use super::steady::SteadyClock;
 use super::waiting::{ClaimReply, Ended, Waiting};
 use super::{
     AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, MAX_PAGE, Page, PageRequest, Record,
@@ -39,7 +40,7 @@ use crate::task::Task;
 /// ```
 #[derive(Debug)]
 pub struct MemoryStore {
-    clock: Arc<dyn Clock>,
+    clock: SteadyClock,
     shelf: Mutex<Shelf>,
     head: watch::Sender<Seq>,
 }
@@ -63,7 +64,7 @@ impl MemoryStore {
     #[must_use]
     pub fn with_seed(clock: Arc<dyn Clock>, settings: StoreSettings, seed: u64) -> Self {
         let shelf = Shelf { engine: Engine::new(settings, seed), waiting: Waiting::default(), events: Vec::new() };
-        Self { clock, shelf: Mutex::new(shelf), head: watch::Sender::new(Seq(0)) }
+        Self { clock: SteadyClock::new(clock), shelf: Mutex::new(shelf), head: watch::Sender::new(Seq(0)) }
     }
 
     /// The engine changes nothing before it has checked everything, so a panic elsewhere leaves nothing half done.
@@ -130,7 +131,7 @@ impl AgentStore for MemoryStore {
         let until = Instant::now() + request.wait;
         let (reply, receiver) = oneshot::channel();
         let waits = self.act(|Shelf { engine, waiting, .. }| {
-            let replaced = waiting.replace(engine, agent, request.session, request.claim_id);
+            let replaced = waiting.replace(engine, agent, &request);
             replaced.into_iter().for_each(Ended::send);
             match engine.claim(agent, request) {
                 Ok(ClaimStep::Wait(waiter)) => {

@@ -14,6 +14,7 @@ mod query;
 mod record;
 #[cfg(feature = "sqlite")]
 mod sql;
+mod steady;
 mod submission;
 mod waiting;
 
@@ -22,6 +23,7 @@ pub use call::{
     ClaimAnswer, ClaimRequest, Claimed, Directive, InventoryReport, MAX_INSTANCES, MAX_MACHINE, MAX_REPORTS, MAX_SLOTS,
     MAX_WAIT, Report, ReportAnswer, ReportReceipt, ReportedStatus, RunningTask,
 };
+pub use engine::MAX_ENDED_SESSIONS;
 pub use error::{StoreError, StoreErrorKind};
 pub use host::Host;
 pub use memory::MemoryStore;
@@ -74,7 +76,10 @@ impl Default for StoreSettings {
 /// - The first call of a session that the store does not know begins it. It takes over from an earlier session of
 ///   the same agent on the same machine at once: that session's tasks are lost to it and get their next attempt. While
 ///   a session of another machine lives, the call is refused with [`StoreErrorKind::AgentInUse`]. A session that was
-///   taken over from is over for good: its calls are refused with [`StoreErrorKind::SessionEnded`].
+///   taken over from is over for good: its calls are refused with [`StoreErrorKind::SessionEnded`]. A store remembers
+///   the newest [`MAX_ENDED_SESSIONS`] of each agent.
+/// - Of the loop calls of a session, one with a lower number than the newest is refused with
+///   [`StoreErrorKind::Conflict`] and changes nothing: it was long on its way and nobody hears its answer.
 /// - Each call renews the session. It does not end while a call of it waits: the lease counts from the answer then.
 ///
 /// # Implementing
@@ -115,8 +120,9 @@ pub trait AgentStore: std::fmt::Debug + Send + Sync {
 /// - The cost of a claim does not grow with finished history.
 ///
 /// # Implementing
-/// Prove a store of your own with the `conformance` module (feature `conformance`). Time is the store's clock,
-/// and it never runs backwards inside a store: use the greatest instant seen.
+/// Prove a store of your own with the `conformance` module (feature `conformance`). Time inside a store begins at its
+/// clock's wall, never runs backwards, and passes as the clock's monotonic reading does: a wall clock that jumps ends no
+/// lease early and freezes nothing.
 ///
 /// # Cancel safety
 /// A dropped call has happened or has not; none leaves a transaction open.

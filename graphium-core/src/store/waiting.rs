@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::engine::{Engine, Waiter};
-use super::{ClaimAnswer, StoreError};
-use crate::id::{AgentId, ClaimId, SessionId};
+use super::{ClaimAnswer, ClaimRequest, StoreError};
+use crate::id::AgentId;
 
 /// The most claims of one agent that may wait at a time; a further one ends the oldest wait.
 pub(super) const MAX_WAITING_PER_AGENT: usize = 16;
@@ -76,17 +76,10 @@ impl Waiting {
         (self.last, ended)
     }
 
-    /// Ends the wait of earlier calls that a repeated one replaces, without a lease for a caller that is gone.
-    pub(super) fn replace(
-        &mut self,
-        engine: &mut Engine,
-        agent: &AgentId,
-        session: SessionId,
-        claim: ClaimId,
-    ) -> Vec<Ended> {
+    /// Ends the wait of earlier calls that a later or repeated one replaces, without a lease for a caller that is gone.
+    pub(super) fn replace(&mut self, engine: &mut Engine, agent: &AgentId, request: &ClaimRequest) -> Vec<Ended> {
         self.forget_gone(agent);
-        let same = |waits: &Waits| waits.waiter.request.session == session && waits.waiter.request.claim_id == claim;
-        let numbers = self.numbers(agent, same);
+        let numbers = self.numbers(agent, |waits| replaces(request, &waits.waiter.request));
         numbers.into_iter().filter_map(|number| self.give_up(engine, agent, number)).collect()
     }
 
@@ -190,6 +183,18 @@ impl Waiting {
     }
 }
 
+/// Whether nobody waits for the answer to `earlier` any more, now that this call has come.
+fn replaces(request: &ClaimRequest, earlier: &ClaimRequest) -> bool {
+    if request.session != earlier.session {
+        return false;
+    }
+    let same = request.claim_id == earlier.claim_id;
+    match (earlier.call, request.call) {
+        (Some(earlier), Some(call)) => earlier < call || (earlier == call && same),
+        (None, _) | (_, None) => same,
+    }
+}
+
 #[cfg(feature = "sqlite")]
 #[cfg(test)]
 mod tests {
@@ -197,8 +202,9 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
+    use crate::id::SessionId;
+    use crate::store::StoreSettings;
     use crate::store::engine::ClaimStep;
-    use crate::store::{ClaimRequest, StoreSettings};
 
     struct Bench {
         engine: Engine,
@@ -249,8 +255,7 @@ mod tests {
             let before = bench.lease_end();
             let receiver = listens.then_some(receiver);
 
-            let (session, claim) = (bench.request.session, bench.request.claim_id);
-            let ended = bench.waiting.replace(&mut bench.engine, &bench.agent, session, claim);
+            let ended = bench.waiting.replace(&mut bench.engine, &bench.agent, &bench.request);
 
             assert_eq!((ended.len(), bench.lease_end() > before), (usize::from(listens), listens));
             assert_eq!(bench.waiting.next_end(), None);

@@ -19,6 +19,10 @@ pub struct ClaimCall {
     pub session: SessionId,
     /// The machine it runs on.
     pub machine: String,
+    /// Which loop call of its session this is, growing with each that is sent; one that arrives after a later one is
+    /// refused. Absent from an agent that does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<u64>,
     /// This request for work. Repeated, it is answered with the same tasks.
     pub claim_id: ClaimId,
     /// For how many tasks there is room.
@@ -136,6 +140,7 @@ impl From<ClaimRequest> for ClaimCall {
         Self {
             session: request.session,
             machine: request.machine,
+            call: request.call,
             claim_id: request.claim_id,
             slots: request.slots,
             wait_seconds: request.wait.into(),
@@ -153,6 +158,7 @@ impl From<ClaimCall> for ClaimRequest {
         Self {
             session: call.session,
             machine: call.machine,
+            call: call.call,
             claim_id: call.claim_id,
             slots: call.slots,
             wait: call.wait_seconds.0,

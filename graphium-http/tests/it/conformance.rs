@@ -1,13 +1,13 @@
-//! Every promise of the agent's side, kept over HTTP: an agent cannot tell a client from the store behind it.
+//! Every promise of a store, kept where its agents speak HTTP: an agent cannot tell a client from the store behind it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use graphium_core::agent_store_conformance;
 use graphium_core::conformance::store::StoreHarness;
 use graphium_core::id::AgentId;
 use graphium_core::store::{AgentStore, ClaimAnswer, ClaimRequest, InventoryReport, StoreError};
+use graphium_core::task_store_conformance;
 use graphium_http::client::{Client, HttpAgent};
 use tokio::sync::OnceCell;
 
@@ -52,4 +52,4 @@ async fn over_http() -> StoreHarness {
     StoreHarness::new(store, clock).with_agent_side(Box::new(side)).guarded_by((ground, server))
 }
 
-agent_store_conformance!(memory_over_http, over_http);
+task_store_conformance!(memory_over_http, over_http);

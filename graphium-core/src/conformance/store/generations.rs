@@ -1,12 +1,12 @@
 //! Generations: what a newer deployment of a stack does to the tasks of older ones.
 
 use super::StoreHarness;
-use super::scene::{cancel_reason, completed, refused, stack, task, task_of};
+use super::scene::{broken, cancel_reason, completed, refused, stack, task, task_of};
 use crate::id::Generation;
 use crate::store::{MAX_GENERATION, ReportedStatus, StoreErrorKind, Submission};
 use crate::task::{CancelReason, FailureCode, NewTask, TaskState, TaskStatus};
 
-use TaskStatus::{Assigned, Cancelled, Completed, Pending};
+use TaskStatus::{Assigned, Cancelled, Completed, Failed, Pending};
 
 /// A task of a generation, free of lanes.
 fn free(generation: u64) -> NewTask {
@@ -98,6 +98,37 @@ pub(super) async fn a_forgotten_stack_may_begin_anew(harness: &StoreHarness) {
     let new = harness.submit_one(free(1)).await;
 
     assert_eq!(harness.worker("vm1").claim_ids(9).await, [new]);
+}
+
+pub(super) async fn a_task_of_an_earlier_life_of_its_stack_is_not_retried(harness: &StoreHarness) {
+    let old = free(1);
+    let child = free(1).after([old.id]);
+    let ids = harness.submit([old, child]).await;
+    harness.worker("vm1").work(broken()).await;
+    let forget = Submission { forget: Some(stack("shop")), ..Submission::of("ann", []) };
+    harness.store.submit(forget).await.unwrap();
+    let new = harness.submit_one(free(1)).await;
+
+    let error = harness.store.retry(ids[0], "ann").await.unwrap_err();
+
+    assert_eq!(error.kind(), StoreErrorKind::Superseded, "the generation is the same and the stack is not");
+    assert_eq!(harness.statuses(&ids).await, [Failed, Cancelled]);
+    assert_eq!(harness.worker("vm1").claim_ids(9).await, [new]);
+}
+
+pub(super) async fn what_an_earlier_life_of_a_stack_began_gets_no_further_attempt(harness: &StoreHarness) {
+    let ids = harness.submit([free(1), free(1)]).await;
+    let worker = harness.worker("vm1");
+    let claims = worker.claim(2).await;
+    let forget = Submission { forget: Some(stack("shop")), ..Submission::of("ann", []) };
+    harness.store.submit(forget).await.unwrap();
+    harness.submit_one(free(1)).await;
+
+    worker.report(&claims[0], refused()).await;
+    worker.report(&claims[1], ReportedStatus::HandedBack).await;
+
+    let found = [harness.status(claims[0].task.id()).await, harness.status(claims[1].task.id()).await];
+    assert_eq!(found, [Failed, Cancelled], "{ids:?}");
 }
 
 pub(super) async fn a_generation_over_the_limit_is_refused(harness: &StoreHarness) {

@@ -1,5 +1,9 @@
 //! The suite for stores: what [`TaskStore`] and [`AgentStore`] promise, case by case.
 //!
+//! A client whose calls end in a store passes the same cases: give the harness the store, and the client as its
+//! [agent's side](StoreHarness::with_agent_side). What this module exports stays as it is; the cases grow with what stores
+//! promise, so a new version may find a fault in a store that passed an older one.
+//!
 //! ```
 //! use std::sync::Arc;
 //! use graphium_core::clock::ManualClock;
@@ -26,6 +30,7 @@ mod inventory;
 mod keys;
 mod lanes;
 mod listing;
+mod numbering;
 mod racing;
 mod records;
 mod reporting;
@@ -35,6 +40,7 @@ mod sessions;
 mod statistics;
 mod submitting;
 mod sweeping;
+mod timing;
 mod working;
 
 use std::any::Any;
@@ -104,18 +110,10 @@ pub struct StoreCase {
     pub run: fn(StoreHarness) -> CaseRun,
 }
 
-/// The promises of the agent's side.
-#[must_use]
-pub fn agent_cases() -> Vec<StoreCase> {
-    crate::__agent_store_cases!(__list_store_cases)
-}
-
-/// Every promise of a store, those of the agent's side included.
+/// Every promise of a store, its agent's side included.
 #[must_use]
 pub fn cases() -> Vec<StoreCase> {
-    let mut cases = agent_cases();
-    cases.extend(crate::__task_store_cases!(__list_store_cases));
-    cases
+    crate::__store_cases!(__list_store_cases)
 }
 
 /// Runs one case by its name.
@@ -127,7 +125,8 @@ pub async fn run(name: &str, harness: StoreHarness) {
     (case.unwrap_or_else(|| panic!("there is no case {name}")).run)(harness).await;
 }
 
-/// Makes one test per promise of a [`TaskStore`](crate::store::TaskStore), in a module of this name.
+/// Makes one test per promise of a [`TaskStore`](crate::store::TaskStore), or of what leads to one, in a module of this
+/// name.
 ///
 /// The second argument is a function, `async fn() -> StoreHarness`, that makes a fresh store. The crate that uses this
 /// needs `tokio` with the features `macros` and `rt` among its dev-dependencies.
@@ -135,19 +134,7 @@ pub async fn run(name: &str, harness: StoreHarness) {
 macro_rules! task_store_conformance {
     ($module:ident, $builder:ident) => {
         mod $module {
-            $crate::__agent_store_cases!(__test_store_cases $builder);
-            $crate::__task_store_cases!(__test_store_cases $builder);
-        }
-    };
-}
-
-/// Makes one test per promise of an [`AgentStore`](crate::store::AgentStore), in a module of this name: for a client whose
-/// calls end in a store. See [`task_store_conformance!`](crate::task_store_conformance).
-#[macro_export]
-macro_rules! agent_store_conformance {
-    ($module:ident, $builder:ident) => {
-        mod $module {
-            $crate::__agent_store_cases!(__test_store_cases $builder);
+            $crate::__store_cases!(__test_store_cases $builder);
         }
     };
 }
@@ -177,7 +164,7 @@ macro_rules! __test_store_cases {
 
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __agent_store_cases {
+macro_rules! __store_cases {
     ($emit:ident $($argument:ident)*) => { $crate::$emit! { ($($argument)*)
         claiming:
             two_claims_never_get_the_same_task
@@ -224,11 +211,18 @@ macro_rules! __agent_store_cases {
             each_call_renews_the_session
             a_new_process_on_the_same_machine_takes_over_at_once
             a_session_that_was_taken_over_from_is_over_for_good
+            the_newest_sessions_that_ended_are_remembered
             another_machine_is_refused_while_the_session_lives
             another_machine_takes_over_when_the_lease_is_over
             an_expired_session_may_come_back_without_its_tasks
             a_late_report_after_a_takeover_changes_nothing
             a_waiting_claim_ends_when_another_process_takes_over;
+        numbering:
+            a_call_that_arrives_after_a_later_one_changes_nothing
+            a_late_call_does_not_bring_a_session_back
+            a_call_that_arrives_twice_is_answered_alike
+            a_later_call_ends_the_wait_of_an_earlier_one
+            each_session_counts_its_own_calls;
         inventory:
             what_a_host_has_is_shown_and_logged
             differences_are_logged_and_nothing_else
@@ -240,13 +234,6 @@ macro_rules! __agent_store_cases {
             an_inventory_over_a_limit_is_refused;
         racing:
             two_sessions_race_for_a_thousand_tasks;
-    } };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __task_store_cases {
-    ($emit:ident $($argument:ident)*) => { $crate::$emit! { ($($argument)*)
         submitting:
             tasks_records_and_events_enter_together
             a_refused_submission_changes_nothing
@@ -286,6 +273,8 @@ macro_rules! __task_store_cases {
             an_older_generation_is_refused
             a_generation_may_be_superseded_without_a_task
             a_forgotten_stack_may_begin_anew
+            a_task_of_an_earlier_life_of_its_stack_is_not_retried
+            what_an_earlier_life_of_a_stack_began_gets_no_further_attempt
             a_generation_over_the_limit_is_refused;
         cancelling:
             a_waiting_task_is_cancelled_at_once
@@ -308,7 +297,11 @@ macro_rules! __task_store_cases {
             a_deadline_is_kept_by_the_store_after_its_grace
             a_silent_host_is_unknown_and_then_down
             a_host_that_speaks_again_is_ready
-            a_second_sweep_changes_nothing
+            a_second_sweep_changes_nothing;
+        timing:
+            a_clock_that_jumps_ahead_ends_no_lease_and_no_deadline
+            a_clock_that_jumps_ahead_is_caught_up_with
+            a_clock_that_jumps_back_freezes_nothing
             a_clock_that_steps_back_changes_no_order;
         records:
             a_record_is_written_by_compare_and_set

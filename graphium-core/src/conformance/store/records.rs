@@ -61,6 +61,9 @@ pub(super) async fn a_deleted_record_begins_again_at_version_one(harness: &Store
 }
 
 pub(super) async fn records_are_listed_by_name_and_prefix(harness: &StoreHarness) {
+    let all = || harness.store.records(RecordKind::Token, "", PageRequest::default());
+    // A server in front of the store keeps some of its own.
+    let before = all().await.unwrap().items.len();
     for name in ["shop/2", "shop/1", "shop/3", "shopping", "blog/1", "Shop/1", "shop%"] {
         version(harness, write(name, Expected::Absent, Some(json!(name)))).await;
     }
@@ -71,8 +74,7 @@ pub(super) async fn records_are_listed_by_name_and_prefix(harness: &StoreHarness
     assert_eq!(names, ["shop/1", "shop/2", "shop/3"]);
     assert_eq!((first.items.len(), second.next), (2, None));
 
-    let all = harness.store.records(RecordKind::Token, "", PageRequest::default()).await.unwrap();
-    assert_eq!(all.items.len(), 7);
+    assert_eq!(all().await.unwrap().items.len(), before + 7);
     let others = harness.store.records(RecordKind::Stack, "", PageRequest::default()).await.unwrap();
     assert_eq!(others.items, []);
 }

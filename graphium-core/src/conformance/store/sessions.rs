@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::StoreHarness;
 use super::scene::{PATIENCE, completed, task};
 use crate::event::EventType;
-use crate::store::{Directive, HostState, MAX_WAIT, ReportAnswer, ReportedStatus, StoreErrorKind, StoreSettings};
+use crate::store::{
+    Directive, HostState, MAX_ENDED_SESSIONS, MAX_WAIT, ReportAnswer, ReportedStatus, StoreErrorKind, StoreSettings,
+};
 use crate::task::{FailureCode, TaskState, TaskStatus};
 
 fn lease() -> Duration {
@@ -66,6 +68,23 @@ pub(super) async fn a_session_that_was_taken_over_from_is_over_for_good(harness:
     let error = old.try_call(old.hello()).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::SessionEnded);
     assert_eq!(harness.host("vm1").await.session, new.session);
+}
+
+pub(super) async fn the_newest_sessions_that_ended_are_remembered(harness: &StoreHarness) {
+    let mut lives = Vec::new();
+    for _ in 0..MAX_ENDED_SESSIONS + 2 {
+        let worker = harness.worker("vm1");
+        worker.call(worker.hello()).await;
+        lives.push(worker);
+    }
+    let newest = lives.pop().unwrap();
+
+    for over in &lives[1..] {
+        assert_eq!(over.try_call(over.hello()).await.unwrap_err().kind(), StoreErrorKind::SessionEnded);
+    }
+    assert_eq!(harness.host("vm1").await.session, newest.session);
+    lives[0].call(lives[0].hello()).await;
+    assert_eq!(harness.host("vm1").await.session, lives[0].session, "what is forgotten begins anew");
 }
 
 pub(super) async fn another_machine_is_refused_while_the_session_lives(harness: &StoreHarness) {

@@ -107,16 +107,3 @@ pub(super) async fn a_second_sweep_changes_nothing(harness: &StoreHarness) {
     assert_eq!(harness.store.sweep().await.unwrap(), 0);
     assert_eq!(harness.log().await, log);
 }
-
-pub(super) async fn a_clock_that_steps_back_changes_no_order(harness: &StoreHarness) {
-    let first = harness.submit_one(task()).await;
-    let at = harness.now();
-    harness.clock.set(at.before(Duration::from_secs(3600)));
-    let second = harness.submit_one(task()).await;
-
-    let worker = harness.worker("vm1");
-    assert_eq!(worker.claim_ids(9).await, [first, second]);
-    assert_eq!(harness.store.sweep().await.unwrap(), 0);
-    let log = harness.log().await;
-    assert!(log.iter().all(|event| event.timestamp >= at), "time in a store never runs backwards: {log:?}");
-}

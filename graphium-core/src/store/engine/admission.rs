@@ -43,7 +43,8 @@ impl Engine {
 
     /// Refuses a session that was taken over from.
     pub(super) fn check_session(&self, agent: &AgentId, session: SessionId) -> Result<(), StoreError> {
-        if self.ended.contains(&(agent.clone(), session)) {
+        let current = self.hosts.get(agent).is_some_and(|host| host.session == session);
+        if !current && self.ended.contains(agent, session) {
             let message =
                 format!("session {session} of agent {agent} was taken over by a newer process; this one must stop");
             return Err(StoreError::new(StoreErrorKind::SessionEnded, message));
@@ -66,8 +67,10 @@ impl Engine {
             attempts_seen: 0,
             inventory_seq: 0,
             inventory_session: None,
+            last_call: 0,
         };
         self.hosts.insert(agent.clone(), host);
+        self.changes.hosts.insert(agent.clone());
         self.changes.inventories.insert(agent.clone());
         let data = json!({ "state": HostState::Ready, "session": session, "machine": machine });
         self.log_host(EventType::HostAdded, agent, &format!("agent:{agent}"), data);
@@ -87,14 +90,15 @@ impl Engine {
         let Some(host) = self.hosts.get_mut(agent) else { return };
         let old = std::mem::replace(&mut host.session, session);
         machine.clone_into(&mut host.machine);
+        host.last_call = 0;
         let previous = std::mem::replace(&mut host.state, HostState::Ready);
-        self.ended.insert((agent.clone(), old));
-        self.changes.ended.insert((agent.clone(), old));
+        self.changes.hosts.insert(agent.clone());
         self.woken.insert(agent.clone());
         let data = json!({
             "state": HostState::Ready, "previousState": previous, "session": session, "machine": machine,
         });
         self.log_host(EventType::HostUpdated, agent, &format!("agent:{agent}"), data);
+        self.end_session(agent, old);
     }
 
     /// Lets the session of an agent live for one more lease.
@@ -118,18 +122,6 @@ impl Engine {
     pub(super) fn log_host(&mut self, kind: EventType, agent: &AgentId, actor: &str, data: serde_json::Value) {
         let actor = actor.to_owned();
         self.log(NewEvent { kind, task: None, stack: None, agent: Some(agent.clone()), actor, data });
-    }
-
-    /// Gives every session that was alive one lease more: the store was away, not the agents.
-    #[cfg(feature = "sqlite")]
-    pub(in crate::store) fn grant_grace(&mut self) {
-        let until = self.now.after(self.settings.lease);
-        for (agent, host) in &mut self.hosts {
-            if host.state == HostState::Ready && host.lease_expires_at < until {
-                host.lease_expires_at = until;
-                self.changes.hosts.insert(agent.clone());
-            }
-        }
     }
 
     /// Tasks lost to sessions that are over, and hosts that went silent.

@@ -28,6 +28,7 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) attempts_ended: BTreeSet<AgentId>,
     /// Hosts whose engine or instances changed.
     pub(in crate::store) inventories: BTreeSet<AgentId>,
+    /// Sessions that ended, and ended ones that were forgotten.
     pub(in crate::store) ended: BTreeSet<(AgentId, SessionId)>,
     /// Stacks whose newest generation changed or was forgotten.
     pub(in crate::store) generations: BTreeSet<StackName>,

@@ -28,7 +28,9 @@ impl Engine {
     /// Takes the loop call of an agent.
     pub(in crate::store) fn claim(&mut self, agent: &AgentId, request: ClaimRequest) -> Result<ClaimStep, StoreError> {
         request.validate(agent).map_err(|message| StoreError::new(StoreErrorKind::Invalid, message))?;
+        self.check_call(agent, &request)?;
         self.admit(agent, request.session, &request.machine)?;
+        self.note_call(agent, &request);
         let receipts = self.take_reports(agent, &request);
         self.take_progress(agent, &request);
         let waiter = Waiter { agent: agent.clone(), request, received_at: self.now, receipts };
@@ -39,6 +41,24 @@ impl Engine {
                 ClaimStep::Wait(waiter)
             }
         })
+    }
+
+    /// Refuses a call that arrives after a later one of its session: nobody waits for its answer any more, so it must take
+    /// no work and keep no session alive.
+    fn check_call(&self, agent: &AgentId, request: &ClaimRequest) -> Result<(), StoreError> {
+        let Some((host, call)) = self.hosts.get(agent).zip(request.call) else { return Ok(()) };
+        if host.session == request.session && call < host.last_call {
+            let (session, last) = (request.session, host.last_call);
+            let message = format!("call {call} of session {session} came after call {last} and changes nothing");
+            return Err(StoreError::new(StoreErrorKind::Conflict, message));
+        }
+        Ok(())
+    }
+
+    fn note_call(&mut self, agent: &AgentId, request: &ClaimRequest) {
+        if let Some((host, call)) = self.hosts.get_mut(agent).zip(request.call) {
+            host.last_call = host.last_call.max(call);
+        }
     }
 
     /// Offers work to a claim that has waited. None when there is still nothing to say.
@@ -134,7 +154,7 @@ impl Engine {
 
     fn claimed(&self, id: TaskId) -> Option<Claimed> {
         let task = self.tasks.get(&id)?.task.clone();
-        let deadline = task.state.lease()?.deadline.since(self.now);
+        let deadline = self.away.deadline_of(task.state.lease()?).since(self.now);
         Some(Claimed { task, deadline })
     }
 

@@ -28,6 +28,7 @@ impl Engine {
             host.attempts_seen = report.attempts_ended;
             std::mem::replace(&mut host.instances, report.instances.clone())
         });
+        self.changes.hosts.insert(agent.clone());
         self.changes.inventories.insert(agent.clone());
         if engine != report.engine {
             self.log_engine(agent, report.engine.as_ref());

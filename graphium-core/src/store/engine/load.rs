@@ -1,10 +1,10 @@
 //! What a store brings into memory, and what may leave it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
-use super::{AttemptEntry, Counters, Engine, Entry};
+use super::{AttemptEntry, Counters, EndedSessions, Engine, Entry, Life};
 use crate::clock::Timestamp;
-use crate::id::{AgentId, Generation, Seq, SessionId, StackName, TaskId};
+use crate::id::{AgentId, Seq, StackName, TaskId};
 use crate::store::{Host, Record, RecordKey};
 use crate::task::{IdempotencyKey, Task};
 
@@ -25,8 +25,8 @@ pub(in crate::store) struct Snapshot {
     pub(in crate::store) head: Seq,
     pub(in crate::store) last_number: u64,
     pub(in crate::store) hosts: BTreeMap<AgentId, Host>,
-    pub(in crate::store) ended: HashSet<(AgentId, SessionId)>,
-    pub(in crate::store) generations: BTreeMap<StackName, Generation>,
+    pub(in crate::store) ended: EndedSessions,
+    pub(in crate::store) lives: BTreeMap<StackName, Life>,
     pub(in crate::store) counters: Counters,
 }
 
@@ -35,11 +35,12 @@ impl Engine {
     /// [`absorb`](Self::absorb).
     pub(in crate::store) fn restore(&mut self, snapshot: Snapshot) {
         self.now = self.now.max(snapshot.now);
+        self.kept_at = snapshot.now;
         self.head = snapshot.head;
         self.last_number = snapshot.last_number;
         self.hosts = snapshot.hosts;
         self.ended = snapshot.ended;
-        self.generations = snapshot.generations;
+        self.lives = snapshot.lives;
         self.counters = snapshot.counters;
     }
 

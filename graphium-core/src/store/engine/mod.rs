@@ -10,11 +10,14 @@
 
 mod admission;
 mod attempt;
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a store in memory is never away"))]
+mod away;
 mod cancel;
 mod changes;
 mod claim;
 mod counters;
 mod dependencies;
+mod ended;
 mod entry;
 mod generations;
 mod inventory;
@@ -37,21 +40,25 @@ pub(super) use attempt::AttemptEntry;
 pub(super) use changes::Changes;
 pub(super) use claim::{ClaimStep, Waiter};
 pub(super) use counters::Counters;
+pub(super) use ended::EndedSessions;
+pub use ended::MAX_ENDED_SESSIONS;
 pub(super) use entry::Entry;
+pub(super) use generations::Life;
 #[cfg(feature = "sqlite")]
 pub(super) use load::{Loaded, Snapshot};
 #[cfg(feature = "sqlite")]
 pub(super) use needs::Needs;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use self::away::Away;
 use self::claim::Order;
 use self::lanes::Lanes;
 use self::queues::Queues;
 use super::{Host, Record, RecordKey, StoreError, StoreErrorKind, StoreSettings};
 use crate::clock::Timestamp;
-use crate::id::{AgentId, Attempt, Generation, Seq, SessionId, StackName, TaskId};
+use crate::id::{AgentId, Attempt, Seq, StackName, TaskId};
 use crate::task::{IdempotencyKey, Task};
 
 /// How often it is kept which hosts were seen. In between, only memory knows: after an abrupt end every session gets a
@@ -68,6 +75,9 @@ pub(super) struct Engine {
     seed: u64,
     /// The greatest instant seen.
     now: Timestamp,
+    /// The newest instant that was kept when the queue was read back.
+    kept_at: Timestamp,
+    away: Away,
     head: Seq,
     last_number: u64,
     tasks: HashMap<TaskId, Entry>,
@@ -80,10 +90,9 @@ pub(super) struct Engine {
     lanes: Lanes,
     /// The unsettled tasks of each stack.
     stacks: HashMap<StackName, BTreeSet<TaskId>>,
-    generations: BTreeMap<StackName, Generation>,
+    lives: BTreeMap<StackName, Life>,
     hosts: BTreeMap<AgentId, Host>,
-    /// Sessions that were taken over from.
-    ended: HashSet<(AgentId, SessionId)>,
+    ended: EndedSessions,
     /// Which directives each agent's session has been given.
     told: HashMap<AgentId, BTreeSet<Order>>,
     counters: Counters,
@@ -104,6 +113,8 @@ impl Engine {
             settings,
             seed,
             now: Timestamp::EPOCH,
+            kept_at: Timestamp::EPOCH,
+            away: Away::default(),
             head: Seq(0),
             last_number: 0,
             tasks: HashMap::new(),
@@ -114,9 +125,9 @@ impl Engine {
             queues: Queues::default(),
             lanes: Lanes::default(),
             stacks: HashMap::new(),
-            generations: BTreeMap::new(),
+            lives: BTreeMap::new(),
             hosts: BTreeMap::new(),
-            ended: HashSet::new(),
+            ended: EndedSessions::default(),
             told: HashMap::new(),
             counters: Counters::default(),
             fallen: Vec::new(),
@@ -190,10 +201,22 @@ impl Engine {
         &self.hosts
     }
 
-    /// The newest generation of a stack.
+    /// The greatest instant seen.
     #[cfg(feature = "sqlite")]
-    pub(super) fn generation(&self, stack: &StackName) -> Option<Generation> {
-        self.generations.get(stack).copied()
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The present life of a stack.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn life(&self, stack: &StackName) -> Option<Life> {
+        self.lives.get(stack).copied()
+    }
+
+    /// The sessions that are over.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn ended(&self) -> &EndedSessions {
+        &self.ended
     }
 
     /// The records in memory, by key.

@@ -129,7 +129,9 @@ impl Engine {
     fn place_of(&self, entry: &super::Entry) -> Place {
         let task = &entry.task;
         match &task.state {
-            TaskState::Assigned { lease } | TaskState::Running { lease, .. } => Place::Held(lease.deadline),
+            TaskState::Assigned { lease } | TaskState::Running { lease, .. } => {
+                Place::Held(self.away.deadline_of(lease))
+            }
             TaskState::Completed { .. } | TaskState::Failed { .. } | TaskState::Cancelled { .. } => Place::Nowhere,
             TaskState::Pending { not_before, .. } => {
                 if !entry.waits_for.is_empty() || !self.lanes.has_its_turn(entry) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Engine, SERVER};
+use super::{Engine, SERVER, not_found};
 use crate::id::TaskId;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::task::{CancelReason, Task, TaskEvent, TaskState, TaskStatus};
@@ -25,14 +25,15 @@ impl Engine {
     }
 
     fn check_retry(&self, id: TaskId) -> Result<(), StoreError> {
-        let task = self.known(id)?;
+        let entry = self.tasks.get(&id).ok_or_else(|| not_found(id))?;
+        let task = &entry.task;
         let refuse = |kind, message| Err(StoreError::new(kind, message));
         if !matches!(task.status(), TaskStatus::Failed | TaskStatus::Cancelled) {
             let message = format!("task {id} is {}: only a failed or cancelled task can be retried", task.status());
             return refuse(StoreErrorKind::Conflict, message);
         }
-        if let Some(by) = self.superseded_by(&task.spec) {
-            let message = format!("task {id} is of an older deployment than {by}: deploy the stack instead");
+        if let Some(by) = self.superseded_by(entry) {
+            let message = format!("task {id} is of a deployment before generation {by}: deploy the stack instead");
             return refuse(StoreErrorKind::Superseded, message);
         }
         if let Some(dependency) = self.fallen_dependency(&task.spec.depends_on) {
@@ -44,12 +45,11 @@ impl Engine {
 
     /// A dependant comes back when its cancellation came from a dependency and none of them is fallen any more.
     fn may_revive(&self, id: TaskId) -> bool {
-        let Some(task) = self.tasks.get(&id).map(|entry| &entry.task) else { return false };
+        let Some(entry) = self.tasks.get(&id) else { return false };
+        let task = &entry.task;
         let for_dependency =
             matches!(task.state, TaskState::Cancelled { reason: CancelReason::DependencyFailed { .. }, .. });
-        for_dependency
-            && self.superseded_by(&task.spec).is_none()
-            && self.fallen_dependency(&task.spec.depends_on).is_none()
+        for_dependency && self.superseded_by(entry).is_none() && self.fallen_dependency(&task.spec.depends_on).is_none()
     }
 
     fn reopen(&mut self, id: TaskId, event: TaskEvent, actor: &str) {

@@ -12,8 +12,9 @@ impl Engine {
     /// Ends an attempt as failed. Another follows after a backoff when the failure, the budget and the generation of the
     /// task allow it.
     pub(super) fn fail(&mut self, id: TaskId, failure: Failure, actor: &str) {
-        let Some(task) = self.tasks.get(&id).map(|entry| &entry.task) else { return };
-        let again = failure.retryable && task.may_retry() && self.superseded_by(&task.spec).is_none();
+        let Some(entry) = self.tasks.get(&id) else { return };
+        let task = &entry.task;
+        let again = failure.retryable && task.may_retry() && self.superseded_by(entry).is_none();
         let retry_at = again.then(|| self.now.after(backoff(task.retry_count, self.jitter(task))));
         self.end_attempt(id, failure, retry_at, actor);
         self.cascade();
@@ -22,9 +23,8 @@ impl Engine {
     /// Takes a task from an agent whose session is over. It costs a retry and needs no backoff. What a newer generation made
     /// pointless gets no further attempt.
     pub(super) fn lose(&mut self, id: TaskId, message: &str) {
-        let Some(task) = self.tasks.get(&id).map(|entry| &entry.task) else { return };
-        let superseded = self.superseded_by(&task.spec);
-        let again = superseded.is_some() || task.may_retry();
+        let Some(entry) = self.tasks.get(&id) else { return };
+        let again = self.superseded_by(entry).is_some() || entry.task.may_retry();
         let failure = Failure::new(FailureCode::Lost, message);
         self.end_attempt(id, failure, again.then_some(self.now), SERVER);
         self.drop_superseded(id);
@@ -52,9 +52,9 @@ impl Engine {
 
     /// Cancels a task that went back to waiting although a newer generation made it pointless.
     fn drop_superseded(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(&id).map(|entry| &entry.task) else { return };
-        if task.status() == TaskStatus::Pending
-            && let Some(by) = self.superseded_by(&task.spec)
+        let Some(entry) = self.tasks.get(&id) else { return };
+        if entry.task.status() == TaskStatus::Pending
+            && let Some(by) = self.superseded_by(entry)
         {
             self.must_step(id, self.superseded(by), SERVER);
         }

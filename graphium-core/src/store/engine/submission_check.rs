@@ -94,7 +94,7 @@ impl Engine {
             let newest = wanted.entry(stack.clone()).or_insert(generation);
             *newest = (*newest).max(generation);
         }
-        let known = |stack| self.generations.get(stack).copied().unwrap_or_default();
+        let known = |stack| self.lives.get(stack).map(|life| life.newest).unwrap_or_default();
         for (stack, generation) in &wanted {
             if *generation > MAX_GENERATION {
                 let message = format!("generation {generation} of stack {stack} is too high: at most {MAX_GENERATION}");

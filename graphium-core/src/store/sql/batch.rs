@@ -47,9 +47,11 @@ const COUNT_ATTEMPTS: &str = "UPDATE host SET attempts_ended = ?2 WHERE id = ?1"
 const KEEP_INVENTORY: &str = "
     INSERT INTO inventory (host, engine, instances) VALUES (?, ?, ?)
     ON CONFLICT (host) DO UPDATE SET engine = excluded.engine, instances = excluded.instances";
-const KEEP_ENDED: &str = "INSERT INTO ended_session (agent, session) VALUES (?, ?) ON CONFLICT DO NOTHING";
+const KEEP_ENDED: &str = "INSERT INTO ended_session (agent, session, ended_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+const DROP_ENDED: &str = "DELETE FROM ended_session WHERE agent = ? AND session = ?";
 const KEEP_GENERATION: &str = "
-    INSERT INTO generation (stack, newest) VALUES (?, ?) ON CONFLICT (stack) DO UPDATE SET newest = excluded.newest";
+    INSERT INTO generation (stack, newest, since) VALUES (?, ?, ?)
+    ON CONFLICT (stack) DO UPDATE SET newest = excluded.newest, since = excluded.since";
 const DROP_GENERATION: &str = "DELETE FROM generation WHERE stack = ?";
 const KEEP_COUNTER: &str = "
     INSERT INTO counter (kind, name, value) VALUES (?, ?, ?)
@@ -168,10 +170,10 @@ impl Batch {
                 None => dropped.push([kind, name]),
             }
         }
-        let (mut newest, mut forgotten) = (Rows::of(KEEP_GENERATION, 2), Rows::of(DROP_GENERATION, 1));
+        let (mut newest, mut forgotten) = (Rows::of(KEEP_GENERATION, 3), Rows::of(DROP_GENERATION, 1));
         for stack in &changes.generations {
-            match engine.generation(stack) {
-                Some(generation) => newest.push([word(stack.as_str()), integer(generation.0)]),
+            match engine.life(stack) {
+                Some(life) => newest.push([word(stack.as_str()), integer(life.newest.0), integer(life.since)]),
                 None => forgotten.push([word(stack.as_str())]),
             }
         }
@@ -194,11 +196,15 @@ impl Batch {
             let engine = host.engine.as_ref().map(text).transpose()?.unwrap_or(Value::Null);
             observed.push([word(host.id.as_str()), engine, text(&host.instances)?]);
         }
-        let mut ended = Rows::of(KEEP_ENDED, 2);
+        let (mut ended, mut forgotten) = (Rows::of(KEEP_ENDED, 3), Rows::of(DROP_ENDED, 2));
         for (agent, session) in &changes.ended {
-            ended.push([word(agent.as_str()), bytes(session.as_uuid()).into()]);
+            let (of, id) = (word(agent.as_str()), bytes(session.as_uuid()).into());
+            match engine.ended().ended_at(agent, *session) {
+                Some(at) => ended.push([of, id, integer(at.0)]),
+                None => forgotten.push([of, id]),
+            }
         }
-        [seen, counts, observed, ended].into_iter().for_each(|rows| self.add(rows));
+        [seen, counts, observed, ended, forgotten].into_iter().for_each(|rows| self.add(rows));
         Ok(())
     }
 

@@ -136,7 +136,7 @@ fn claim(
     if reply.is_closed() {
         return;
     }
-    let replaced = waiting.replace(engine, agent, request.session, request.claim_id);
+    let replaced = waiting.replace(engine, agent, &request);
     answers.extend(replaced.into_iter().map(Answer::from));
     match engine.claim(agent, request) {
         Ok(ClaimStep::Answer(answer)) => answers.push(Answer::new(reply, Ok(answer))),

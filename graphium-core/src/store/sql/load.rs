@@ -8,7 +8,7 @@ use super::error::SqlError;
 use super::rows::{self, TASK_COLUMNS, count, word};
 use crate::clock::Timestamp;
 use crate::id::{Generation, Seq, SessionId, TaskId};
-use crate::store::engine::{Engine, Loaded, Needs, Snapshot};
+use crate::store::engine::{Engine, Life, Loaded, Needs, Snapshot};
 use crate::task::Task;
 
 /// Reads everything that is open into an empty engine.
@@ -46,16 +46,19 @@ fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
         snapshot.now = snapshot.now.max(host.last_seen_at);
         snapshot.hosts.insert(host.id.clone(), host);
     }
-    let ended = "SELECT agent, session FROM ended_session";
-    snapshot.ended = all(connection, ended, [], |row| {
-        Ok((word("agent", &row.get::<_, String>("agent")?)?, rows::id(row, "session", SessionId::from_uuid)?))
-    })?
-    .into_iter()
-    .collect();
-    let generations = "SELECT stack, newest FROM generation";
-    snapshot.generations = all(connection, generations, [], |row| {
-        let newest = count("generation", row.get("newest")?)?;
-        Ok((word("stack", &row.get::<_, String>("stack")?)?, Generation(newest)))
+    let ended = "SELECT agent, session, ended_at FROM ended_session ORDER BY ended_at";
+    let ended = all(connection, ended, [], |row| {
+        let at = Seq(count("event", row.get("ended_at")?)?);
+        Ok((word("agent", &row.get::<_, String>("agent")?)?, at, rows::id(row, "session", SessionId::from_uuid)?))
+    })?;
+    for (agent, at, session) in ended {
+        snapshot.ended.insert(&agent, at, session);
+    }
+    let lives = "SELECT stack, newest, since FROM generation";
+    snapshot.lives = all(connection, lives, [], |row| {
+        let newest = Generation(count("generation", row.get("newest")?)?);
+        let life = Life { newest, since: count("number", row.get("since")?)? };
+        Ok((word("stack", &row.get::<_, String>("stack")?)?, life))
     })?
     .into_iter()
     .collect();

@@ -31,6 +31,7 @@ use self::error::SqlError;
 use self::readers::{MAX_READ, Readers};
 use self::writer::{QUEUE, Setup, Writer};
 use super::page::{check_events, check_limit};
+use super::steady::SteadyClock;
 use super::{
     AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Record, RecordKey,
     RecordKind, StoreError, StoreSettings, Submission, Submitted, TaskFilter, TaskHistory, TaskStats, TaskStore,
@@ -77,6 +78,7 @@ impl SqliteStore {
         settings: StoreSettings,
         seed: u64,
     ) -> Result<Self, StoreError> {
+        let clock = SteadyClock::new(clock);
         let setup = Setup { path: path.to_owned(), clock, settings, seed };
         let opened = tokio::task::spawn_blocking(|| Writer::open(setup)).await;
         let writer = opened.map_err(SqlError::Read)??;

@@ -127,6 +127,7 @@ pub(super) fn session_document(host: &Host) -> Host {
         attempts_seen: host.attempts_seen,
         inventory_seq: host.inventory_seq,
         inventory_session: host.inventory_session,
+        last_call: host.last_call,
     }
 }
 

@@ -176,7 +176,7 @@ async fn sessions_get_a_lease_of_grace_after_a_start() {
 #[tokio::test]
 async fn settled_tasks_leave_memory() {
     let folder = TempDir::new().unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
+    let clock = SteadyClock::new(Arc::new(ManualClock::default()));
     let settings = StoreSettings::default();
     let mut writer = Writer::open(Setup { path: file(&folder), clock, settings, seed: 1 }).unwrap();
     let mut parent = backup();
@@ -329,6 +329,56 @@ async fn a_wait_that_is_over_is_refused_while_the_database_cannot_be_read() {
     let (answer, ()) = tokio::time::timeout(PATIENCE, async { tokio::join!(waits, breaks) }).await.unwrap();
 
     assert_eq!(answer.unwrap_err().kind(), StoreErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn sessions_get_a_lease_of_grace_after_a_time_in_which_nothing_could_be_kept() {
+    let folder = TempDir::new().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
+    let store = SqliteStore::open(&file(&folder), shared, StoreSettings::default()).await.unwrap();
+    let id = submit(&store).await;
+    let session = SessionId::generate();
+    store.claim(&vm1(), asking(session, Duration::ZERO)).await.unwrap();
+    let other = other_connection(&folder);
+    let full = "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'disk full'); END";
+    other.execute_batch(full).unwrap();
+    clock.advance(StoreSettings::default().lease * 3);
+    assert_eq!(store.sweep().await.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    other.execute_batch("DROP TRIGGER full").unwrap();
+
+    assert_eq!(store.sweep().await.unwrap(), 0, "its agent could not be answered");
+    clock.advance(StoreSettings::default().lease);
+    assert_eq!(store.sweep().await.unwrap(), 1);
+    assert_eq!(store.task(id).await.unwrap().retry_count, 1);
+}
+
+#[tokio::test]
+async fn who_speaks_for_a_host_and_what_it_saw_is_kept_before_the_answer() {
+    let (folder, after) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let store = open(&folder).await;
+    let (old, new) = (SessionId::generate(), SessionId::generate());
+    for session in [old, new] {
+        store.claim(&vm1(), asking(session, Duration::ZERO)).await.unwrap();
+    }
+    let report = InventoryReport {
+        session: new,
+        machine: "m1".into(),
+        seq: 3,
+        attempts_ended: 0,
+        engine: Some(crate::stack::EngineInfo::default()),
+        instances: Vec::new(),
+    };
+    store.inventory(&vm1(), report).await.unwrap();
+
+    // What a crash would leave at this moment.
+    other_connection(&folder).execute("VACUUM INTO ?", [file(&after).to_str().unwrap()]).unwrap();
+    let store = open(&after).await;
+
+    let host = store.hosts().await.unwrap().remove(0);
+    assert_eq!((host.session, host.inventory_seq, host.inventory_session), (new, 3, Some(new)));
+    let error = store.claim(&vm1(), asking(old, Duration::ZERO)).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::SessionEnded);
 }
 
 /// A task of another agent, which wakes no claim of this one.

@@ -5,7 +5,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -22,6 +21,7 @@ use super::{connection, load, write};
 use crate::clock::Clock;
 use crate::id::{Seq, TaskId};
 use crate::store::engine::{Engine, Needs};
+use crate::store::steady::SteadyClock;
 use crate::store::waiting::Waiting;
 use crate::store::{ClaimAnswer, StoreSettings};
 
@@ -42,7 +42,7 @@ const READ_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Setup {
     pub(super) path: PathBuf,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: SteadyClock,
     pub(super) settings: StoreSettings,
     pub(super) seed: u64,
 }
@@ -75,6 +75,7 @@ impl Writer {
         let reader = connection::reader(&setup.path)?;
         let mut engine = Engine::new(setup.settings, setup.seed);
         load::restore(&reader, &mut engine)?;
+        setup.clock.go_on_from(engine.now());
         engine.advance(setup.clock.now());
         engine.grant_grace();
         let changes = engine.take_changes();
@@ -308,12 +309,11 @@ impl Writer {
     /// Throws the memory away and reads it again, on connections that are not in the middle of anything. The store was
     /// away, not the agents: their sessions get a lease of grace.
     async fn reload(&mut self) -> Result<(), SqlError> {
-        let now = self.setup.clock.now();
         self.keeper.reopen().await?;
         self.reader = connection::reader(&self.setup.path)?;
         let mut engine = Engine::new(self.setup.settings, self.setup.seed);
         load::restore(&self.reader, &mut engine)?;
-        engine.advance(now);
+        engine.advance(self.setup.clock.now());
         engine.grant_grace();
         self.engine = engine;
         self.stale = false;

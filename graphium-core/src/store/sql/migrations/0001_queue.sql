@@ -72,14 +72,16 @@ CREATE TABLE inventory (
 
 -- Sessions that were taken over from.
 CREATE TABLE ended_session (
-    agent   TEXT NOT NULL,
-    session BLOB NOT NULL,
+    agent    TEXT    NOT NULL,
+    session  BLOB    NOT NULL,
+    ended_at INTEGER NOT NULL,                    -- number of the event that told of it: the oldest are forgotten
     PRIMARY KEY (agent, session)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE generation (
     stack  TEXT    NOT NULL PRIMARY KEY,
-    newest INTEGER NOT NULL
+    newest INTEGER NOT NULL,
+    since  INTEGER NOT NULL                       -- the newest task of the whole queue when the stack began
 ) STRICT, WITHOUT ROWID;
 
 -- Counted as tasks change, so that no question counts history.
