@@ -1,6 +1,7 @@
 //! A connection to one server: where it is, who asks, and how long an answer may take.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ pub struct ClientBuilder {
     ca: Option<Vec<u8>>,
     connect_timeout: Duration,
     call_timeout: Duration,
+    local_address: Option<IpAddr>,
 }
 
 /// Calls to one server. Cheap to clone.
@@ -70,6 +72,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Dials from this address of the machine, where it has several, instead of the one that the system chooses.
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        self.local_address = Some(address);
+        self
+    }
+
     /// The client.
     ///
     /// # Errors
@@ -84,6 +92,7 @@ impl ClientBuilder {
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut http = reqwest::Client::builder()
             .connect_timeout(self.connect_timeout)
+            .local_address(self.local_address)
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .user_agent(concat!("graphium/", env!("CARGO_PKG_VERSION")));
@@ -104,7 +113,7 @@ impl ClientBuilder {
 
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or("").trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl Client {
@@ -116,6 +125,7 @@ impl Client {
             ca: None,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             call_timeout: DEFAULT_CALL_TIMEOUT,
+            local_address: None,
         }
     }
 
@@ -228,6 +238,20 @@ mod tests {
         let client = Client::builder("http://127.0.0.1:1/sub/").build().unwrap();
         let request = client.call(Method::GET, &["tokens", "../agents?x=1"]).build().unwrap();
         assert_eq!(request.url().as_str(), "http://127.0.0.1:1/sub/api/v1/tokens/..%2Fagents%3Fx=1");
+    }
+
+    #[tokio::test]
+    async fn a_client_dials_from_the_address_that_it_is_told() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address: IpAddr = "127.0.0.2".parse().unwrap();
+        let client = Client::builder(url).local_address(address).build().unwrap();
+
+        // The server hangs up, so the call ends.
+        let accept = async { listener.accept().await.unwrap().1 };
+        let (call, from) = futures::join!(client.done(client.call(Method::GET, &["health"])), accept);
+        assert!(call.is_err());
+        assert_eq!(from.ip(), address);
     }
 
     #[test]
