@@ -16,6 +16,8 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) created: BTreeSet<TaskId>,
     /// Tasks that were there and changed.
     pub(in crate::store) changed: BTreeSet<TaskId>,
+    /// Those of them that settled, left a settled state, or wait for another instant than before.
+    pub(in crate::store) moved: BTreeSet<TaskId>,
     pub(in crate::store) attempts: BTreeSet<(TaskId, Attempt)>,
     /// A task and one that depends on it.
     pub(in crate::store) edges: BTreeSet<(TaskId, TaskId)>,

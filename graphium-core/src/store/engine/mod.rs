@@ -175,6 +175,12 @@ impl Engine {
         self.head
     }
 
+    /// The newest task, by its place in the order of submission.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
     /// A task in memory, with what the queue knows of it.
     pub(super) fn entry(&self, id: TaskId) -> Option<&Entry> {
         self.tasks.get(&id)

@@ -39,7 +39,11 @@ impl Engine {
             return Ok(());
         }
         let before = std::mem::replace(&mut entry.task.state, after);
+        let ready_at = entry.task.ready_at;
         adjust(&mut entry.task);
+        if before.is_settled() || entry.task.state.is_settled() || entry.task.ready_at != ready_at {
+            self.changes.moved.insert(id);
+        }
 
         self.follow_attempt(id, &before, ending);
         self.follow_dependants(id);

@@ -20,16 +20,24 @@ pub(super) struct Rows {
 
 /// Everything that one commit writes, in the order in which it is written.
 #[derive(Debug, Default)]
-pub(super) struct Batch(Vec<Rows>);
+pub(super) struct Batch {
+    rows: Vec<Rows>,
+    /// The newest task, by its place in the order of submission.
+    pub(super) last_number: u64,
+}
 
 pub(super) const CREATE_TASK: &str = "
     INSERT INTO task (number, id, agent, type, stack, container, status, order_at, ready_at, created_at, settled_at,
-                      attempt, retry_count, claim_id, state, spec)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                      attempt, retry_count, claim_id, state)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const CREATE_SPEC: &str = "INSERT INTO task_spec (number, spec) VALUES (?, ?)";
 pub(super) const CHANGE_TASK: &str = "
     UPDATE task SET status = ?2, order_at = ?3, ready_at = ?4, settled_at = ?5, attempt = ?6, retry_count = ?7,
                     claim_id = ?8, state = ?9
     WHERE number = ?1";
+/// For a change that moves the task in no index.
+pub(super) const HOLD_TASK: &str =
+    "UPDATE task SET status = ?2, attempt = ?3, retry_count = ?4, claim_id = ?5, state = ?6 WHERE number = ?1";
 const KEEP_ATTEMPT: &str = "
     INSERT INTO attempt (task, attempt, record, report) VALUES (?, ?, ?, ?)
     ON CONFLICT (task, attempt) DO UPDATE SET record = excluded.record, report = excluded.report";
@@ -41,9 +49,7 @@ const KEEP_RECORD: &str = "
     SET version = excluded.version, body = excluded.body, updated_at = excluded.updated_at";
 const DROP_RECORD: &str = "DELETE FROM record WHERE kind = ? AND name = ?";
 const KEEP_HOST: &str = "
-    INSERT INTO host (id, session, attempts_ended) VALUES (?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET session = excluded.session, attempts_ended = excluded.attempts_ended";
-const COUNT_ATTEMPTS: &str = "UPDATE host SET attempts_ended = ?2 WHERE id = ?1";
+    INSERT INTO host (id, session) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET session = excluded.session";
 const KEEP_INVENTORY: &str = "
     INSERT INTO inventory (host, engine, instances) VALUES (?, ?, ?)
     ON CONFLICT (host) DO UPDATE SET engine = excluded.engine, instances = excluded.instances";
@@ -88,7 +94,7 @@ impl ToSql for Borrowed<'_> {
 impl Batch {
     /// Reads from the engine what the changes name.
     pub(super) fn of(engine: &Engine, changes: &Changes) -> Result<Self, SqlError> {
-        let mut batch = Self::default();
+        let mut batch = Self { last_number: engine.last_number(), ..Self::default() };
         batch.tasks(engine, changes)?;
         batch.attempts(engine, changes)?;
         batch.records(engine, changes)?;
@@ -100,27 +106,39 @@ impl Batch {
 
     /// Whether there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rows.is_empty()
     }
 
     /// The statements with their rows.
     pub(super) fn rows(&self) -> &[Rows] {
-        &self.0
+        &self.rows
     }
 
     fn add(&mut self, rows: Rows) {
         if !rows.values.is_empty() {
-            self.0.push(rows);
+            self.rows.push(rows);
         }
     }
 
     fn tasks(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
-        let mut created = Rows::of(CREATE_TASK, 16);
+        let (mut created, mut specs) = (Rows::of(CREATE_TASK, 15), Rows::of(CREATE_SPEC, 2));
         for entry in changes.created.iter().filter_map(|id| engine.entry(*id)) {
             created.push(new_task(entry)?);
+            specs.push([integer(entry.number), text(&entry.task.spec)?]);
         }
-        let mut changed = Rows::of(CHANGE_TASK, 9);
+        let (mut held, mut changed) = (Rows::of(HOLD_TASK, 6), Rows::of(CHANGE_TASK, 9));
         for Entry { task, number, .. } in changes.changed.iter().filter_map(|id| engine.entry(*id)) {
+            if !changes.moved.contains(&task.id()) {
+                held.push([
+                    integer(*number),
+                    word(task.status().as_str()),
+                    integer(task.attempt.0),
+                    task.retry_count.into(),
+                    task.claim_id.map(|id| bytes(id.as_uuid())).into(),
+                    text(&task.state)?,
+                ]);
+                continue;
+            }
             changed.push([
                 integer(*number),
                 word(task.status().as_str()),
@@ -141,7 +159,7 @@ impl Batch {
         for (key, task) in &changes.keys {
             keys.push([word(key.as_str()), bytes(task.as_uuid()).into()]);
         }
-        [created, changed, edges, keys].into_iter().for_each(|rows| self.add(rows));
+        [created, specs, held, changed, edges, keys].into_iter().for_each(|rows| self.add(rows));
         Ok(())
     }
 
@@ -182,14 +200,9 @@ impl Batch {
     }
 
     fn hosts(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
-        let mut seen = Rows::of(KEEP_HOST, 3);
+        let mut seen = Rows::of(KEEP_HOST, 2);
         for host in changes.hosts.iter().filter_map(|id| engine.hosts().get(id)) {
-            seen.push([word(host.id.as_str()), text(&session_document(host))?, integer(host.attempts_ended)]);
-        }
-        let mut counts = Rows::of(COUNT_ATTEMPTS, 2);
-        let counted = changes.attempts_ended.difference(&changes.hosts);
-        for host in counted.filter_map(|id| engine.hosts().get(id)) {
-            counts.push([word(host.id.as_str()), integer(host.attempts_ended)]);
+            seen.push([word(host.id.as_str()), text(&session_document(host))?]);
         }
         let mut observed = Rows::of(KEEP_INVENTORY, 3);
         for host in changes.inventories.iter().filter_map(|id| engine.hosts().get(id)) {
@@ -204,7 +217,7 @@ impl Batch {
                 None => forgotten.push([of, id]),
             }
         }
-        [seen, counts, observed, ended, forgotten].into_iter().for_each(|rows| self.add(rows));
+        [seen, observed, ended, forgotten].into_iter().for_each(|rows| self.add(rows));
         Ok(())
     }
 
@@ -218,6 +231,9 @@ impl Batch {
         for name in &changes.types {
             let count = types.get(name).copied().unwrap_or(0);
             rows.push([word("type"), word(name.as_str()), integer(count)]);
+        }
+        for host in changes.attempts_ended.iter().filter_map(|id| engine.hosts().get(id)) {
+            rows.push([word("attempts_ended"), word(host.id.as_str()), integer(host.attempts_ended)]);
         }
         self.add(rows);
     }
@@ -241,7 +257,7 @@ impl Batch {
     }
 }
 
-fn new_task(entry: &Entry) -> Result<[Value; 16], SqlError> {
+fn new_task(entry: &Entry) -> Result<[Value; 15], SqlError> {
     let Entry { task, number, .. } = entry;
     let placed = task.spec.placed.as_ref();
     let container = placed.and_then(|placed| placed.container.as_ref());
@@ -261,7 +277,6 @@ fn new_task(entry: &Entry) -> Result<[Value; 16], SqlError> {
         task.retry_count.into(),
         task.claim_id.map(|id| bytes(id.as_uuid())).into(),
         text(&task.state)?,
-        text(&task.spec)?,
     ])
 }
 

@@ -8,9 +8,10 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
+use super::command::chain;
 use super::error::SqlError;
 use super::write::write;
-use super::{checkpoint, connection};
+use super::{checkpoint, connection, listing};
 
 /// What the keeper is asked to do.
 enum Job {
@@ -41,6 +42,8 @@ struct Work {
     path: PathBuf,
     connection: Connection,
     checkpoints: checkpoint::Checkpoints,
+    /// Up to which number tasks are in the index of lists.
+    listed: u64,
     /// Whether a batch was not kept, so that none after it may be.
     behind: bool,
     /// Kept as long as the connection.
@@ -52,8 +55,8 @@ impl Keeper {
     pub(super) fn start(path: PathBuf, connection: Connection, lock: File) -> Result<Self, SqlError> {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (done, kept) = mpsc::unbounded_channel();
-        let checkpoints = checkpoint::Checkpoints::of(&path);
-        let work = Work { path, connection, checkpoints, behind: false, _lock: lock };
+        let (checkpoints, listed) = (checkpoint::Checkpoints::of(&path), listing::listed_to(&connection)?);
+        let work = Work { path, connection, checkpoints, listed, behind: false, _lock: lock };
         let thread = std::thread::Builder::new().name("graphium-keeper".into());
         let thread = thread.spawn(move || work.run(inbox, &done)).map_err(SqlError::Thread)?;
         Ok(Self { jobs, kept, thread })
@@ -97,7 +100,7 @@ impl Work {
                     let kept = self.keep(&batch);
                     // Nobody may wait any more; what was kept is kept.
                     drop(done.send(kept));
-                    self.checkpoints.after_commit(&self.connection);
+                    self.look_after(batch.last_number);
                 }
                 Job::Reopen(reply) => drop(reply.send(self.reopen())),
             }
@@ -114,6 +117,18 @@ impl Work {
         let kept = write(&self.connection, batch);
         self.behind = kept.is_err();
         kept
+    }
+
+    /// What is due now and then, and can wait when it fails.
+    fn look_after(&mut self, last_number: u64) {
+        if self.behind {
+            return;
+        }
+        match listing::extend(&self.connection, self.listed, last_number) {
+            Ok(listed) => self.listed = listed,
+            Err(error) => tracing::warn!(error = %chain(&error), "the newest tasks could not be indexed yet"),
+        }
+        self.checkpoints.after_commit(&self.connection);
     }
 
     fn reopen(&mut self) -> Result<(), SqlError> {

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use rusqlite::{Connection, Row, params};
 
 use super::error::SqlError;
-use super::rows::{self, TASK_COLUMNS, count, word};
+use super::rows::{self, TASK_COLUMNS, WITH_SPEC, count, word};
 use crate::clock::Timestamp;
-use crate::id::{Generation, Seq, SessionId, TaskId};
+use crate::id::{AgentId, Generation, Seq, SessionId, TaskId};
 use crate::store::engine::{Engine, Life, Loaded, Needs, Snapshot};
 use crate::task::Task;
 
@@ -16,7 +16,8 @@ pub(super) fn restore(connection: &Connection, engine: &mut Engine) -> Result<()
     let transaction = connection.unchecked_transaction()?;
     engine.restore(snapshot(&transaction)?);
 
-    let question = format!("SELECT {TASK_COLUMNS} FROM task WHERE settled_at IS NULL ORDER BY number");
+    let question =
+        format!("SELECT {TASK_COLUMNS} FROM task {WITH_SPEC} WHERE task.settled_at IS NULL ORDER BY task.number");
     let open = all(&transaction, &question, [], rows::task)?;
     let known: HashSet<_> = open.iter().map(|(task, _)| task.id()).collect();
     let held = open.iter().map(|(task, _)| (task.id(), task.attempt)).filter(|(_, attempt)| attempt.0 > 0);
@@ -68,10 +69,15 @@ fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
         Ok((row.get::<_, String>("kind")?, row.get::<_, String>("name")?, value))
     })?;
     for (kind, name, value) in counters {
-        if kind == "status" {
-            snapshot.counters.by_status.insert(word("status", &name)?, value);
-        } else {
-            snapshot.counters.by_type.insert(word("type", &name)?, value);
+        match kind.as_str() {
+            "status" => drop(snapshot.counters.by_status.insert(word("status", &name)?, value)),
+            "type" => drop(snapshot.counters.by_type.insert(word("type", &name)?, value)),
+            "attempts_ended" => {
+                if let Some(host) = snapshot.hosts.get_mut(&word::<AgentId>("host", &name)?) {
+                    host.attempts_ended = value;
+                }
+            }
+            _ => {}
         }
     }
     Ok(snapshot)
@@ -112,7 +118,7 @@ pub(super) fn task(connection: &Connection, id: TaskId) -> Result<Option<(Task, 
 }
 
 pub(super) fn by_id() -> String {
-    format!("SELECT {TASK_COLUMNS} FROM task WHERE id = ?")
+    format!("SELECT {TASK_COLUMNS} FROM task {WITH_SPEC} WHERE task.id = ?")
 }
 
 /// The tasks that fell with these, and every dependency of one of them.

@@ -10,6 +10,8 @@ mod connection;
 mod error;
 mod flight;
 mod keeper;
+mod list;
+mod listing;
 mod load;
 mod read;
 mod readers;

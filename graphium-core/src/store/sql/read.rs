@@ -4,9 +4,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::error::SqlError;
+use super::list::List;
 use super::load::{all, signed, task};
 use super::readers::Readers;
-use super::rows::{self, TASK_COLUMNS, count};
+use super::rows::{self, count};
 use crate::event::Event;
 use crate::id::{Seq, TaskId};
 use crate::store::engine::{AttemptEntry, not_found};
@@ -14,19 +15,20 @@ use crate::store::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED};
 use crate::store::{
     EventFilter, MAX_PAGE, Page, PageRequest, Record, RecordKey, RecordKind, StoreError, TaskFilter, TaskHistory,
 };
-use crate::task::{Task, TaskStatus};
+use crate::task::Task;
 
 const EVENT_COLUMNS: &str = "seq, type, at, task, stack, agent, actor, data";
 const RECORD_COLUMNS: &str = "kind, name, version, body, updated_at";
 
 /// A question that is put together.
+#[derive(Debug)]
 pub(super) struct Question {
     text: String,
     values: Vec<Value>,
 }
 
 impl Question {
-    fn new(text: String) -> Self {
+    pub(super) fn new(text: String) -> Self {
         Self { text, values: Vec::new() }
     }
 
@@ -35,24 +37,24 @@ impl Question {
         &self.text
     }
 
-    fn push(&mut self, text: &str) {
+    pub(super) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
     /// Adds text with a place for each value.
-    fn bind(&mut self, text: &str, values: impl IntoIterator<Item = Value>) {
+    pub(super) fn bind(&mut self, text: &str, values: impl IntoIterator<Item = Value>) {
         self.text.push_str(text);
         self.values.extend(values);
     }
 
     /// Adds a condition, if there is a value for it.
-    fn bind_if(&mut self, condition: &str, value: Option<Value>) {
+    pub(super) fn bind_if(&mut self, condition: &str, value: Option<Value>) {
         if let Some(value) = value {
             self.bind(condition, [value]);
         }
     }
 
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &self,
         connection: &Connection,
         read: impl Fn(&rusqlite::Row<'_>) -> Result<T, SqlError>,
@@ -68,9 +70,9 @@ impl Readers {
     }
 
     pub(super) async fn tasks(&self, filter: &TaskFilter, page: &PageRequest) -> Result<Page<Task>, StoreError> {
-        let question = list_of_tasks(filter, page)?;
+        let list = List::of(filter.clone(), page)?;
         let (limit, in_claim_order) = (page.limit, filter.claim_order);
-        let found = self.read(move |connection| question.ask(connection, rows::task)).await?;
+        let found = self.read(move |connection| list.read(connection)).await?;
         let last = if found.len() > limit { found.get(limit - 1) } else { None };
         let next = last.map(
             |(task, number)| {
@@ -146,62 +148,6 @@ impl Readers {
         let full = events.len() == limit;
         let examined = events.last().filter(|_| full).map_or(Seq(end), |event| event.seq);
         Ok((events, if limit == 0 { after } else { examined }))
-    }
-}
-
-pub(super) fn list_of_tasks(filter: &TaskFilter, page: &PageRequest) -> Result<Question, StoreError> {
-    let mut question = Question::new(format!("SELECT {TASK_COLUMNS} FROM task{} WHERE true", way_in(filter)));
-    // The words stand in the text, so that SQLite sees which index has just these.
-    match filter.statuses.as_slice() {
-        [] => {}
-        [one] => question.push(&format!(" AND status = '{one}'")),
-        several => {
-            let words: Vec<_> = several.iter().map(|status| format!("'{status}'")).collect();
-            question.push(&format!(" AND status IN ({})", words.join(", ")));
-        }
-    }
-    if filter.claim_order || are_open(filter) {
-        question.push(" AND settled_at IS NULL");
-    }
-    let fields = [
-        (" AND type = ?", filter.task_type.as_ref().map(|name| name.as_str())),
-        (" AND stack = ?", filter.stack.as_ref().map(|stack| stack.as_str())),
-        (" AND agent = ?", filter.agent.as_ref().map(|agent| agent.as_str())),
-        (" AND container = ?", filter.container.as_ref().map(|container| container.as_str())),
-    ];
-    for (condition, value) in fields {
-        question.bind_if(condition, value.map(|value| value.to_owned().into()));
-    }
-    question.bind_if(" AND created_at >= ?", filter.since.map(|since| since.as_micros().into()));
-    if filter.claim_order {
-        if let Some(ByOrder(order_at, id)) = ByOrder::after(page)? {
-            question.bind(" AND (order_at, id) > (?, ?)", [order_at.into(), rows::key(id).to_vec().into()]);
-        }
-        question.push(" ORDER BY order_at, id");
-    } else {
-        if let Some(ByNumber(number)) = ByNumber::after(page)? {
-            question.bind(" AND number < ?", [signed(number).into()]);
-        }
-        question.push(" ORDER BY number DESC");
-    }
-    question.bind(" LIMIT ?", [more_than(page.limit)]);
-    Ok(question)
-}
-
-fn are_open(filter: &TaskFilter) -> bool {
-    !filter.statuses.is_empty() && filter.statuses.iter().all(|status| !status.is_settled())
-}
-
-/// The index for a list that only its statuses narrow, so that it never looks through all of history.
-fn way_in(filter: &TaskFilter) -> &'static str {
-    let narrowed =
-        filter.task_type.is_some() || filter.stack.is_some() || filter.agent.is_some() || filter.container.is_some();
-    match filter.statuses.as_slice() {
-        _ if narrowed => "",
-        [TaskStatus::Failed] => " INDEXED BY task_failed",
-        [TaskStatus::Cancelled] => " INDEXED BY task_cancelled",
-        _ if are_open(filter) => " INDEXED BY task_open",
-        _ => "",
     }
 }
 

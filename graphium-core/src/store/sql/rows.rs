@@ -13,12 +13,15 @@ use crate::store::{Host, Record, RecordKey, RecordKind};
 use crate::task::Task;
 
 /// The columns of a task that make it whole.
-pub(super) const TASK_COLUMNS: &str = "task.number, task.id, task.spec, task.state, task.created_at, task.ready_at, task.attempt, task.retry_count, \
+pub(super) const TASK_COLUMNS: &str = "task.number, task.id, task_spec.spec, task.state, task.created_at, task.ready_at, task.attempt, task.retry_count, \
      task.claim_id";
+
+/// The other table that a task is read from.
+pub(super) const WITH_SPEC: &str = "JOIN task_spec ON task_spec.number = task.number";
 
 /// Every host with what it observed.
 pub(super) const HOSTS: &str = "
-    SELECT host.id, host.session, host.attempts_ended, inventory.engine, inventory.instances
+    SELECT host.id, host.session, inventory.engine, inventory.instances
     FROM host LEFT JOIN inventory ON inventory.host = host.id ORDER BY host.id";
 
 /// Reads a JSON column.
@@ -136,7 +139,6 @@ pub(super) fn host(row: &Row<'_>) -> Result<Host, SqlError> {
     let id = text(row, "id")?;
     let what = || format!("host {id}");
     let mut host: Host = json(what, text(row, "session")?)?;
-    host.attempts_ended = count("attempts ended", row.get("attempts_ended")?)?;
     host.engine = optional_text(row, "engine")?.map(|engine| json(what, engine)).transpose()?;
     host.instances = match optional_text(row, "instances")? {
         Some(instances) => json(what, instances)?,

@@ -224,17 +224,54 @@ async fn hot_statements_look_rows_up_by_key() {
     let statuses = |statuses: &[TaskStatus]| TaskFilter { statuses: statuses.to_vec(), ..TaskFilter::default() };
     let open = TaskFilter { agent: Some(vm1()), claim_order: true, ..TaskFilter::default() };
     let page = PageRequest::default();
-    let lists = [TaskFilter::default(), open, statuses(&[TaskStatus::Failed]), statuses(&[TaskStatus::Completed])];
-    let lists = lists.iter().map(|filter| read::list_of_tasks(filter, &page).unwrap().text().to_owned());
-    for statement in lists.chain([batch::CHANGE_TASK.to_owned(), load::by_id()]) {
+    let by_type = TaskFilter { task_type: Some(TaskType::Deploy), ..TaskFilter::default() };
+    let failed = statuses(&[TaskStatus::Failed]);
+    let lists = [TaskFilter::default(), open, failed, statuses(&[TaskStatus::Completed]), by_type].into_iter();
+    let lists = lists.flat_map(|filter| list::List::of(filter, &page).unwrap().questions());
+    let lists = lists.map(|question| question.text().to_owned());
+    for statement in lists.chain([batch::CHANGE_TASK.to_owned(), batch::HOLD_TASK.to_owned(), load::by_id()]) {
         let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
         let places = vec![rusqlite::types::Value::Null; explain.parameter_count()];
         let plan = explain.query_map(rusqlite::params_from_iter(places), |row| row.get::<_, String>("detail")).unwrap();
         let plan: Vec<_> = plan.map(Result::unwrap).collect();
-        // The newest tasks are found by going through the table from its end.
-        let looks_through = |step: &String| step.starts_with("SCAN task") && statement.contains("claim_id = ?8");
+        // A list without a field goes through the tasks from the newest on: every one belongs to it, or to an index of its own.
+        let looks_through = |step: &String| step.starts_with("SCAN task") && !statement.contains("ORDER BY");
         assert!(!plan.iter().any(|step| looks_through(step) || step.contains("TEMP B-TREE")), "{statement}: {plan:?}");
     }
+}
+
+#[tokio::test]
+async fn a_list_is_whole_while_its_index_is_behind() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let (few, many) = (3, usize::try_from(listing::STRETCH).unwrap());
+    let stretch = many.div_ceil(crate::store::MAX_TASKS_PER_SUBMISSION) + 1;
+    for _ in 0..stretch {
+        submit_elsewhere(&store).await.unwrap();
+        let tasks = (0..crate::store::MAX_TASKS_PER_SUBMISSION).map(|_| backup());
+        store.submit(Submission::of("ann", tasks)).await.unwrap();
+    }
+    for _ in 0..few {
+        submit_elsewhere(&store).await.unwrap();
+    }
+    let listed = store.readers.read(listing::listed_to).await.unwrap();
+    assert!(listed >= listing::STRETCH, "a part is indexed, and the newest are not");
+
+    let filter = TaskFilter { agent: Some(AgentId::new("vm2").unwrap()), ..TaskFilter::default() };
+    let (mut found, mut page) = (Vec::new(), PageRequest { limit: 2, ..PageRequest::default() });
+    loop {
+        let next = store.tasks(filter.clone(), page.clone()).await.unwrap();
+        found.extend(next.items.into_iter().map(|task| task.id()));
+        page.after = next.next;
+        if page.after.is_none() {
+            break;
+        }
+    }
+
+    assert_eq!(found.len(), stretch + few);
+    let mut once = found.clone();
+    once.dedup();
+    assert_eq!(once, found);
 }
 
 #[tokio::test]

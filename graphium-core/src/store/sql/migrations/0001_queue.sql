@@ -8,8 +8,9 @@ CREATE TABLE task (
     type        TEXT    NOT NULL,
     stack       TEXT,
     container   TEXT,
-    status      TEXT    NOT NULL
-        CHECK (status IN ('pending', 'assigned', 'running', 'completed', 'failed', 'cancelled')),
+    status      TEXT    NOT NULL                  -- written out, because IN would build a table for each row
+        CHECK (status = 'pending' OR status = 'assigned' OR status = 'running'
+            OR status = 'completed' OR status = 'failed' OR status = 'cancelled'),
     order_at    INTEGER NOT NULL,                 -- ready_at less 60 s for each step of priority
     ready_at    INTEGER NOT NULL,
     created_at  INTEGER NOT NULL,
@@ -17,17 +18,27 @@ CREATE TABLE task (
     attempt     INTEGER NOT NULL,
     retry_count INTEGER NOT NULL,
     claim_id    BLOB,
-    spec        TEXT    NOT NULL,                 -- JSON, never changes
     state       TEXT    NOT NULL                  -- JSON
 ) STRICT;
 CREATE INDEX task_open      ON task (agent, order_at, id) WHERE settled_at IS NULL;
 CREATE INDEX task_settled   ON task (settled_at) WHERE settled_at IS NOT NULL;
 CREATE INDEX task_failed    ON task (number) WHERE status = 'failed';
 CREATE INDEX task_cancelled ON task (number) WHERE status = 'cancelled';
-CREATE INDEX task_agent     ON task (agent, number);
-CREATE INDEX task_type      ON task (type, number);
-CREATE INDEX task_stack     ON task (stack, number) WHERE stack IS NOT NULL;
-CREATE INDEX task_container ON task (container, number) WHERE container IS NOT NULL;
+
+-- What never changes of a task stands apart from what does: a change then writes little.
+CREATE TABLE task_spec (
+    number INTEGER PRIMARY KEY,
+    spec   TEXT NOT NULL                          -- JSON
+) STRICT;
+
+-- Where the lists of one agent, type, stack or container find their tasks. Made some thousand tasks at a time, up to the
+-- number in the counter 'listed': written with each task, it would write a page for each agent in each commit.
+CREATE TABLE listing (
+    field  TEXT    NOT NULL,                      -- a column of task
+    value  TEXT    NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (field, value, number)
+) STRICT, WITHOUT ROWID;
 
 -- Attempts that have ended. The one in progress is the lease in the state of its task.
 CREATE TABLE attempt (
@@ -60,9 +71,8 @@ CREATE TABLE record (
 
 -- What changes often stands apart from what a host observed.
 CREATE TABLE host (
-    id             TEXT    NOT NULL PRIMARY KEY,
-    session        TEXT    NOT NULL,              -- JSON
-    attempts_ended INTEGER NOT NULL
+    id      TEXT NOT NULL PRIMARY KEY,
+    session TEXT NOT NULL                         -- JSON
 ) STRICT;
 CREATE TABLE inventory (
     host      TEXT NOT NULL PRIMARY KEY,
@@ -86,7 +96,7 @@ CREATE TABLE generation (
 
 -- Counted as tasks change, so that no question counts history.
 CREATE TABLE counter (
-    kind  TEXT    NOT NULL,                       -- 'status' or 'type'
+    kind  TEXT    NOT NULL,                       -- 'status', 'type', 'attempts_ended' (by host) or 'listed'
     name  TEXT    NOT NULL,
     value INTEGER NOT NULL,
     PRIMARY KEY (kind, name)
