@@ -1,11 +1,11 @@
 //! The `graphium` binary as processes: started, killed and asked, as an operator would.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use graphium_tests::{free_port, graphium_binary};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
@@ -14,31 +14,6 @@ const KEEP: &str = "GRAPHIUM_KEEP_FLEETS";
 
 /// How long anything may take that is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
-
-/// The binary, built once by the cargo that runs the tests and with the same profile.
-fn binary() -> anyhow::Result<&'static Path> {
-    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BINARY.get_or_init(|| build().map_err(|error| format!("{error:#}")));
-    built.as_deref().map_err(|error| anyhow::anyhow!("{error}"))
-}
-
-fn build() -> anyhow::Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let profile = test.parent().and_then(Path::parent).context("a test lives in target/{profile}/deps")?;
-    let mut cargo = std::process::Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", "graphium-cli", "--bin", "graphium"]);
-    cargo.arg("--target-dir").arg(profile.parent().context("the profile has a parent")?);
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    ensure!(cargo.status()?.success(), "the graphium binary does not build");
-    Ok(profile.join("graphium"))
-}
-
-/// A free port on loopback, given back at once: a server that is killed and started again keeps its address.
-pub(crate) fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
 
 /// Waits until `look` answers with something; fails with what was waited for.
 pub(crate) async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> anyhow::Result<T>
@@ -85,7 +60,7 @@ impl Fleet {
     }
 
     fn graphium(&self, arguments: &[&str]) -> anyhow::Result<Command> {
-        let mut command = Command::new(binary()?);
+        let mut command = Command::new(graphium_binary()?);
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null()).kill_on_drop(true);
         command.env("GRAPHIUM_SERVER", self.url()).env("GRAPHIUM_DATA_DIR", self.data());
         command.env("NO_COLOR", "1");

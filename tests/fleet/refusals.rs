@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, ensure};
 use graphium_core::deploy::{ContainerConfig, Runtime};
 use graphium_core::stack::{PortSpec, Protocol, ResourceLimits, RestartPolicy};
+use graphium_tests::free_port;
 use serde_json::Value;
 
-use crate::process::{Fleet, free_port, items};
+use crate::process::{Fleet, items};
 use crate::site::{Definition, Site};
 
 /// A container of somebody else: no label of ours.

@@ -3,10 +3,11 @@
 use std::process::Stdio;
 
 use anyhow::{Context, ensure};
+use graphium_tests::free_port;
 use tokio::process::{Child, Command};
 
 use crate::deployments::removed;
-use crate::process::{Fleet, eventually, free_port};
+use crate::process::{Fleet, eventually};
 use crate::refusals::failure;
 use crate::site::Site;
 

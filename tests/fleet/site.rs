@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context, ensure};
 use graphium_core::deploy::docker::DockerRuntime;
 use graphium_core::deploy::{ContainerFilter, Inspection, Runtime, label};
+use graphium_tests::free_port;
 use serde_json::Value;
 
-use crate::process::{Fleet, eventually, free_port};
+use crate::process::{Fleet, eventually};
 
 /// The ports that the probe answers on, so that it can stand in for every part of every definition.
 const PORTS: [u16; 6] = [80, 3000, 5432, 6379, 8001, 8002];

@@ -1,7 +1,10 @@
 //! What several of the test programs need.
 
 mod engine;
+pub mod history;
 mod probe;
+mod server;
 
 pub use engine::EnginePresence;
 pub use probe::{file_system, probe_image};
+pub use server::{free_port, graphium_binary};
