@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{ProgressSink, StepContext};
+use crate::deploy::{ProgressSink, StepContext, WorkTime};
 use crate::execute::{Execution, Executor};
 use crate::id::{Attempt, TaskId};
 use crate::store::ReportedStatus;
@@ -40,6 +40,16 @@ pub(super) struct Order {
     pub(super) cause: Cause,
     /// When work that goes on is dropped.
     pub(super) drop_at: Instant,
+}
+
+impl Cause {
+    /// Whether work gets the time to finish what it must not break off.
+    fn is_patient(self) -> bool {
+        match self {
+            Self::Cancelled | Self::Stopping | Self::Deadline => true,
+            Self::LeaseEnding | Self::Lost => false,
+        }
+    }
 }
 
 impl Order {
@@ -80,7 +90,7 @@ impl LatestProgress {
 
 impl ProgressSink for LatestProgress {
     fn report(&self, progress: Progress) {
-        self.latest.send_replace(Some(progress));
+        self.latest.send_replace(Some(progress.cut()));
         self.news.notify_one();
     }
 }
@@ -120,13 +130,14 @@ impl Worker {
     async fn supervise(&mut self, executor: &dyn Executor) -> Option<ReportedStatus> {
         let cancel = CancellationToken::new();
         let progress: Arc<dyn ProgressSink> = Arc::<LatestProgress>::clone(&self.progress);
-        let context = StepContext { cancel: cancel.clone(), progress, task: Some(self.task.id()) };
+        let time = WorkTime::until(self.deadline);
+        let context = StepContext { cancel: cancel.clone(), progress, task: Some(self.task.id()), time: time.clone() };
         let task = self.task.clone();
         // An executor that panics is gone with everything it held, so nothing can be seen half changed.
         let mut work = std::pin::pin!(AssertUnwindSafe(executor.execute(&task, &context)).catch_unwind());
         let mut order: Option<Order> = None;
         let end = loop {
-            let drop_at = order.map_or(self.deadline, |order| order.drop_at);
+            let drop_at = order.map_or(self.deadline, |order| self.drop_at(order, &time));
             tokio::select! {
                 biased;
                 end = &mut work => break match end {
@@ -138,6 +149,8 @@ impl Worker {
                     order = new.map(|new| new.after(order)).or(order);
                 }
                 () = sleep_until(drop_at) => match order {
+                    // What must not be broken off may have begun meanwhile.
+                    Some(order) if self.drop_at(order, &time) > drop_at => {}
                     Some(_) => break End::Dropped,
                     None => order = Some(Order { cause: Cause::Deadline, drop_at: drop_at + DEADLINE_GRACE }),
                 },
@@ -149,6 +162,15 @@ impl Worker {
             }
         };
         self.verdict(order.map(|order| order.cause), end)
+    }
+
+    /// When work that was told to stop is dropped: where it must finish something first, a grace after that, but before the
+    /// store settles the attempt.
+    fn drop_at(&self, order: Order, time: &WorkTime) -> Instant {
+        match time.busy_until().filter(|_| order.cause.is_patient()) {
+            Some(busy_until) => (busy_until + DEADLINE_GRACE).min(self.deadline + DEADLINE_GRACE).max(order.drop_at),
+            None => order.drop_at,
+        }
     }
 
     /// What is reported. Whatever was asked, an executor that says what it did is believed.

@@ -41,6 +41,8 @@ pub enum DeployErrorKind {
     Exhausted,
     /// The caller's token was cancelled.
     Cancelled,
+    /// There is not enough time left.
+    Timeout,
     /// A fault in the deployer or the engine.
     Internal,
 }
@@ -119,6 +121,7 @@ impl From<DeployError> for Failure {
             DeployErrorKind::Unhealthy => FailureCode::Unhealthy,
             DeployErrorKind::Exited => FailureCode::Exited,
             DeployErrorKind::Exhausted => FailureCode::ResourceExhausted,
+            DeployErrorKind::Timeout => FailureCode::Timeout,
             DeployErrorKind::InUse | DeployErrorKind::Cancelled | DeployErrorKind::Internal => FailureCode::Internal,
         };
         let mut failure = Self::new(code, error.to_string());

@@ -10,6 +10,7 @@ mod labels;
 mod memory;
 mod request;
 mod runtime;
+mod work_time;
 
 #[cfg(feature = "docker")]
 pub mod docker;
@@ -27,6 +28,7 @@ pub use runtime::{
     ContainerConfig, ContainerFilter, ImageInfo, Inspection, LogLine, NetworkAttachment, NetworkConfig, NetworkInfo,
     Runtime, RuntimeContainer, RuntimeMount, VolumeInfo,
 };
+pub use work_time::{Busy, WorkTime};
 
 use async_trait::async_trait;
 

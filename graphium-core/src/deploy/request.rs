@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::WorkTime;
 use crate::id::{ContainerName, Generation, Slot, StackName, TaskId};
 use crate::stack::{ContainerSpec, NetworkSpec, PullPolicy};
 use crate::task::{Progress, UpdateSpec};
@@ -32,13 +33,20 @@ pub struct StepContext {
     pub progress: Arc<dyn ProgressSink>,
     /// The task that the work belongs to; becomes a label on what is made.
     pub task: Option<TaskId>,
+    /// How long it may take.
+    pub time: WorkTime,
 }
 
 impl StepContext {
     /// Nobody stops it and nobody listens.
     #[must_use]
     pub fn detached() -> Self {
-        Self { cancel: CancellationToken::new(), progress: Arc::new(SilentProgress), task: None }
+        Self {
+            cancel: CancellationToken::new(),
+            progress: Arc::new(SilentProgress),
+            task: None,
+            time: WorkTime::default(),
+        }
     }
 
     /// Says that the work is in this step.

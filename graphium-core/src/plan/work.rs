@@ -121,14 +121,13 @@ fn least_timeout(deployment: &Deployment, step: &Step, spec: Option<&ContainerSp
             let ending = |spec: &ContainerSpec| u64::from(spec.stop_timeout) * u64::from(spec.replicas);
             Duration::from_secs(deployment.spec.containers.iter().map(ending).sum()) + WORK_MARGIN
         }
-        StepAction::Create
-        | StepAction::Replace
-        | StepAction::Update
-        | StepAction::Keep
-        | StepAction::Remove
-        | StepAction::Stop
-        | StepAction::Start
-        | StepAction::Restart => spec.map_or(Duration::ZERO, least_for_one),
+        // What it replaces is stopped first, and is taken to need as long as what replaces it.
+        StepAction::Create | StepAction::Replace | StepAction::Update | StepAction::Keep => {
+            spec.map_or(Duration::ZERO, |spec| least_for_one(spec) + stop_time(spec))
+        }
+        StepAction::Remove | StepAction::Stop | StepAction::Start | StepAction::Restart => {
+            spec.map_or(Duration::ZERO, least_for_one)
+        }
     }
 }
 
@@ -138,7 +137,11 @@ fn least_for_one(spec: &ContainerSpec) -> Duration {
             + (u64::from(check.interval) + u64::from(check.timeout)) * u64::from(check.retries.max(1) + 1)
     });
     let uptime = u64::from(spec.min_uptime_seconds);
-    Duration::from_secs(health.max(uptime) + u64::from(spec.stop_timeout)) + WORK_MARGIN
+    Duration::from_secs(health.max(uptime)) + stop_time(spec) + WORK_MARGIN
+}
+
+fn stop_time(spec: &ContainerSpec) -> Duration {
+    Duration::from_secs(u64::from(spec.stop_timeout))
 }
 
 fn json(payload: &impl Serialize) -> Value {
@@ -182,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_container_beside_the_largest_network_fits_a_task() {
+        let mut deployment = deployment();
+        let spec = &mut deployment.spec;
+        spec.containers[0].env.insert("A".into(), "x".repeat(crate::stack::MAX_CONTAINER_BYTES - 1024));
+        let mut network = crate::stack::NetworkSpec::bridge("net");
+        network.options.insert("a".into(), "x".repeat(crate::stack::MAX_NETWORK_BYTES - 1024));
+        spec.network = Some(network);
+        let problems = crate::stack::validate(spec);
+        assert!(!problems.iter().any(|problem| problem.message.contains("at most")), "{problems:?}");
+        assert_eq!(task_for(&deployment, 1, TaskId::generate()).validate(), Ok(()));
+    }
+
+    #[test]
     fn a_prefetch_brings_the_images_of_its_host() {
         let task = task_for(&deployment(), 0, TaskId::generate());
         assert_eq!(task.task_type, TaskType::Prefetch);
@@ -213,6 +229,14 @@ mod tests {
     }
 
     #[test]
+    fn a_deploy_gets_the_time_that_what_it_replaces_may_take_to_stop() {
+        let mut deployment = deployment();
+        deployment.spec.containers[0].stop_timeout = 600;
+        let task = task_for(&deployment, 1, TaskId::generate());
+        assert_eq!((task.task_type, task.timeout), (TaskType::Deploy, Duration::from_secs(2 + 2 * 600 + 60)));
+    }
+
+    #[test]
     fn a_deadline_has_a_ceiling() {
         let mut deployment = deployment();
         deployment.spec.containers[0].stop_timeout = u32::MAX;
@@ -230,6 +254,6 @@ mod tests {
             start_period: 600,
         });
         let task = task_for(&deployment, 1, TaskId::generate());
-        assert_eq!(task.timeout, Duration::from_secs(600 + 90 * 6 + 10 + 60));
+        assert_eq!(task.timeout, Duration::from_secs(600 + 90 * 6 + 2 * 10 + 60));
     }
 }

@@ -31,4 +31,4 @@ pub use network::NetworkSpec;
 pub use problem::{InvalidDefinition, MAX_PROBLEMS, Problem};
 pub use spec::{MAX_CONTAINERS, PlacementStrategy, StackSpec};
 pub use status::StackStatus;
-pub use validate::{MAX_CONTAINER_BYTES, MAX_INSTANCES, RESERVED_LABEL_PREFIX, validate};
+pub use validate::{MAX_CONTAINER_BYTES, MAX_INSTANCES, MAX_NETWORK_BYTES, RESERVED_LABEL_PREFIX, validate};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{AgentId, Attempt, ClaimId, SessionId, TaskId};
 use crate::stack::{EngineInfo, Instance};
-use crate::task::{CancelReason, Failure, Outcome, Progress, Task};
+use crate::task::{CancelReason, Failure, Outcome, OverBound, Progress, Task, check_message, cut_message};
 
 /// The most tasks that one claim may ask for.
 pub const MAX_SLOTS: usize = 256;
@@ -81,6 +81,32 @@ pub enum ReportedStatus {
     Cancelled(Option<String>),
     /// It is handed back unfinished, at no cost to the task: the agent is stopping.
     HandedBack,
+}
+
+impl ReportedStatus {
+    /// The same status with everything in it within its bounds.
+    #[must_use]
+    pub fn cut(self) -> Self {
+        match self {
+            Self::Completed(outcome) => Self::Completed(outcome.cut()),
+            Self::Failed(failure) => Self::Failed(failure.cut()),
+            Self::Cancelled(undone) => Self::Cancelled(undone.map(cut_message)),
+            Self::Running | Self::HandedBack => self,
+        }
+    }
+
+    /// Checks the bounds that every store enforces.
+    ///
+    /// # Errors
+    /// [`OverBound`] with its place below `path`.
+    pub fn check(&self, path: &str) -> Result<(), OverBound> {
+        match self {
+            Self::Completed(outcome) => outcome.check(&format!("{path}.result")),
+            Self::Failed(failure) => failure.check(&format!("{path}.error")),
+            Self::Cancelled(Some(undone)) => check_message(&format!("{path}.undone"), undone),
+            Self::Cancelled(None) | Self::Running | Self::HandedBack => Ok(()),
+        }
+    }
 }
 
 /// What a store made of a report.
@@ -230,6 +256,12 @@ impl ClaimRequest {
                 "agent {agent} sends too many reports or running tasks at once: at most {MAX_REPORTS}"
             ));
         }
+        let reports = self.reports.iter().enumerate();
+        let reports = reports.map(|(index, report)| report.status.check(&format!("reports[{index}]")));
+        let progress =
+            self.running.iter().enumerate().filter_map(|(index, task)| Some((index, task.progress.as_ref()?)));
+        let progress = progress.map(|(index, progress)| progress.check(&format!("running[{index}].progress")));
+        reports.chain(progress).collect::<Result<(), _>>().map_err(|over| format!("agent {agent} sends {over}"))?;
         Ok(())
     }
 }

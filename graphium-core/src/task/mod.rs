@@ -3,6 +3,7 @@
 //! A [`Task`] is what was asked for; its [`TaskState`] is how far it is. States change
 //! through [`TaskState::apply`] alone. This module is pure: no store, no clock, no I/O.
 
+mod bounds;
 mod lifecycle;
 mod outcome;
 mod payload;
@@ -12,6 +13,11 @@ mod spec;
 mod state;
 mod wire;
 
+pub use bounds::{
+    MAX_INSTANCE_REPORTS, MAX_MESSAGE_BYTES, MAX_OUTCOME_BYTES, MAX_OUTCOME_DATA_BYTES, MAX_WARNINGS, MAX_WORD_BYTES,
+    OverBound,
+};
+pub(crate) use bounds::{check_message, cut_message};
 pub use lifecycle::lifecycle_table;
 pub use outcome::{Failure, FailureCode, InstanceReport, Outcome};
 pub use payload::{

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// The largest body of a call.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+/// The largest body of an agent's loop call: as much as an agent reports at once, beside the progress of all its tasks.
+pub const MAX_CLAIM_BYTES: usize = 8 * 1024 * 1024;
+/// The largest body of an inventory: one of the most instances that a host may have.
+pub const MAX_INVENTORY_BYTES: usize = 16 * 1024 * 1024;
 /// How long a body may take to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the head of a request may take to arrive.

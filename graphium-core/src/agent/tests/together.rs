@@ -185,3 +185,66 @@ async fn an_engine_that_sleeps_takes_no_work_and_does_it_when_it_wakes() {
     engine.set_available(true);
     place.reaches(id, TaskStatus::Completed).await;
 }
+
+/// A host on which an instance serves that takes 40 s to stop, and a task that replaces it.
+async fn replacing(timeout: Duration) -> (Place, Arc<dyn Deployer>, TaskId) {
+    let engine = Arc::new(MemoryRuntime::new());
+    engine.load("web:1", MemoryImage::server().stopping_in(Duration::from_secs(3600)));
+    engine.publish("web:2", MemoryImage::server().pulled_in(Duration::from_secs(30)));
+    let owner = HostIdentity { installation: InstallationId::generate(), host: agent_id() };
+    let deployer: Arc<dyn Deployer> = Arc::new(EngineDeployer::new(engine, owner));
+    let mut place = Place::new();
+    place.live(1, ExecutorRegistry::builtin(Arc::clone(&deployer)), Some(Arc::clone(&deployer)));
+    let deploy = |image: &str, generation: u64| {
+        let spec = json!({ "name": "web", "image": image, "stopTimeout": 40 });
+        let payload = json!({ "containerSpec": spec, "generation": generation });
+        NewTask { max_retries: 0, ..NewTask::new(agent_id(), TaskType::Deploy).with_payload(payload) }
+    };
+    let first = place.submit(deploy("web:1", 1)).await;
+    place.reaches(first, TaskStatus::Completed).await;
+    let id = place.submit(NewTask { timeout, ..deploy("web:2", 2) }).await;
+    (place, deployer, id)
+}
+
+/// The one instance there is.
+async fn only_instance(deployer: &dyn Deployer) -> Instance {
+    let mut instances = deployer.observe().await.unwrap();
+    assert_eq!(instances.len(), 1, "{instances:?}");
+    instances.remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_waits_for_a_predecessor_that_is_being_stopped_and_brings_it_back() {
+    let (place, deployer, id) = replacing(Duration::from_secs(300)).await;
+    loop {
+        let TaskState::Running { progress, .. } = place.store.task(id).await.unwrap().state else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        if progress.is_some_and(|progress| progress.step == "stop") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    place.store.cancel(id, "ann").await.unwrap();
+
+    let TaskState::Cancelled { undone: Some(undone), .. } = place.reaches(id, TaskStatus::Cancelled).await.state else {
+        panic!("it says what it undid")
+    };
+    assert!(undone.contains("was started again") && undone.contains("was removed again"), "{undone}");
+    let instance = only_instance(&*deployer).await;
+    assert_eq!((instance.generation.0, instance.state), (1, InstanceState::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_predecessor_is_not_stopped_when_the_deadline_comes_before_its_end() {
+    let (place, deployer, id) = replacing(Duration::from_secs(60)).await;
+
+    let TaskState::Failed { failure, .. } = place.reaches(id, TaskStatus::Failed).await.state else { panic!("failed") };
+
+    assert_eq!((failure.code, failure.step.as_deref()), (crate::task::FailureCode::Timeout, Some("stop")));
+    assert!(failure.message.contains("40 s"), "{failure}");
+    let instance = only_instance(&*deployer).await;
+    assert_eq!((instance.generation.0, instance.state), (1, InstanceState::Running));
+}

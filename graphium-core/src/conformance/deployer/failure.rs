@@ -184,7 +184,8 @@ pub(super) async fn a_cancelled_repetition_leaves_what_serves_already(bench: &Be
             bench.runtime.rename(&before.runtime_id, &name).await.expect("the engine renames it");
         }
         let cancel = CancellationToken::new();
-        let context = StepContext { progress: Arc::new(CancelAtHealth(cancel.clone())), cancel, task };
+        let progress = Arc::new(CancelAtHealth(cancel.clone()));
+        let context = StepContext { progress, cancel, task, ..StepContext::detached() };
         let error = bench.deployer.deploy(&request, &context).await.expect_err("it was cancelled");
         assert_eq!(error.kind(), DeployErrorKind::Cancelled, "{error}");
         let after = bench.only_instance().await;

@@ -6,7 +6,7 @@ use super::StoreHarness;
 use super::scene::{PATIENCE, refused, task, task_for};
 use crate::id::{Attempt, ClaimId, TaskId};
 use crate::store::{Claimed, MAX_REPORTS, MAX_SLOTS, MAX_WAIT, StoreErrorKind, StoreSettings};
-use crate::task::{AGEING_STEP, Priority, TaskStatus};
+use crate::task::{AGEING_STEP, MAX_WORD_BYTES, Priority, Progress, TaskStatus};
 
 fn ids(claims: &[Claimed]) -> Vec<TaskId> {
     claims.iter().map(|claimed| claimed.task.id()).collect()
@@ -186,7 +186,11 @@ pub(super) async fn a_claim_over_a_limit_is_refused(harness: &StoreHarness) {
     let many = worker.hello().asking(MAX_SLOTS + 1, Duration::ZERO);
     let mut nameless = worker.hello();
     nameless.machine.clear();
-    for request in [crowded, long, many, nameless] {
+    let mut wordy = worker.hello();
+    let progress = Progress { step: "x".repeat(MAX_WORD_BYTES + 1), percent: None, message: None };
+    wordy.running =
+        vec![crate::store::RunningTask { task: TaskId::generate(), attempt: Attempt(1), progress: Some(progress) }];
+    for request in [crowded, long, many, nameless, wordy] {
         let error = worker.try_call(request).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Invalid, "{error}");
     }

@@ -115,6 +115,17 @@ pub(super) async fn an_inventory_of_a_session_that_is_over_is_refused(harness: &
     assert_eq!(harness.host("vm1").await.instances.len(), 1);
 }
 
+pub(super) async fn an_inventory_at_its_limit_is_taken(harness: &StoreHarness) {
+    let worker = harness.worker("vm1");
+    let most = (0..MAX_INSTANCES).map(|number| {
+        let mut instance = instance(&format!("{number:064}"));
+        instance.name = format!("{number:-<200}");
+        instance
+    });
+    worker.observe(1, most.collect()).await.unwrap();
+    assert_eq!(harness.host("vm1").await.instances.len(), MAX_INSTANCES);
+}
+
 pub(super) async fn an_inventory_over_a_limit_is_refused(harness: &StoreHarness) {
     let worker = harness.worker("vm1");
     let many = vec![instance("c"); MAX_INSTANCES + 1];

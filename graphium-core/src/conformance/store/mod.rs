@@ -205,6 +205,8 @@ macro_rules! __store_cases {
             an_acknowledged_cancel_says_what_was_undone
             a_cancel_that_nobody_asked_for_is_a_failure
             a_cancel_keeps_the_true_outcome_and_allows_no_further_attempt
+            a_report_over_a_bound_is_refused_by_its_place
+            reports_at_their_bounds_are_taken_in_one_call
             each_report_has_its_receipt;
         sessions:
             the_first_call_adds_a_host
@@ -231,6 +233,7 @@ macro_rules! __store_cases {
             an_engine_that_does_not_answer_leaves_the_instances
             an_inventory_that_was_begun_before_a_task_ended_does_not_show_it
             an_inventory_of_a_session_that_is_over_is_refused
+            an_inventory_at_its_limit_is_taken
             an_inventory_over_a_limit_is_refused;
         racing:
             two_sessions_race_for_a_thousand_tasks;

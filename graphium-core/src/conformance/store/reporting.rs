@@ -5,8 +5,11 @@ use std::time::Duration;
 use super::StoreHarness;
 use super::scene::{broken, completed, refused, report, task};
 use crate::id::{Attempt, TaskId};
-use crate::store::{Report, ReportAnswer, ReportedStatus};
-use crate::task::{BACKOFF_CAP, FailureCode, TaskState, TaskStatus};
+use crate::store::{ClaimRequest, Report, ReportAnswer, ReportedStatus, StoreErrorKind};
+use crate::task::{
+    BACKOFF_CAP, Failure, FailureCode, MAX_MESSAGE_BYTES, MAX_OUTCOME_DATA_BYTES, MAX_WARNINGS, Outcome, TaskState,
+    TaskStatus,
+};
 
 pub(super) async fn a_completed_task_keeps_its_outcome(harness: &StoreHarness) {
     let id = harness.submit_one(task()).await;
@@ -175,6 +178,43 @@ pub(super) async fn a_cancel_keeps_the_true_outcome_and_allows_no_further_attemp
 
     let found = [harness.status(claims[0].task.id()).await, harness.status(claims[1].task.id()).await];
     assert_eq!(found, [TaskStatus::Completed, TaskStatus::Failed]);
+}
+
+pub(super) async fn a_report_over_a_bound_is_refused_by_its_place(harness: &StoreHarness) {
+    let id = harness.submit_one(task()).await;
+    let worker = harness.worker("vm1");
+    let claimed = worker.claim_one().await;
+    let long = "x".repeat(MAX_MESSAGE_BYTES + 1);
+    let outcome = Outcome { warnings: vec![long.clone()], ..Outcome::default() };
+    let failure = Failure::new(FailureCode::Internal, long.clone());
+    for (status, place) in [
+        (ReportedStatus::Completed(outcome), "result.warnings[0]"),
+        (ReportedStatus::Failed(failure), "error.message"),
+        (ReportedStatus::Cancelled(Some(long)), "undone"),
+    ] {
+        let request = ClaimRequest { reports: vec![report(&claimed, status.clone())], ..worker.hello() };
+        let error = worker.try_call(request).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Invalid);
+        assert!(error.to_string().contains(&format!("reports[0].{place}")), "{error}");
+        assert_eq!(status.clone().cut().check(""), Ok(()));
+    }
+    assert_eq!(harness.status(id).await, TaskStatus::Assigned);
+}
+
+pub(super) async fn reports_at_their_bounds_are_taken_in_one_call(harness: &StoreHarness) {
+    let ids = harness.submit([task(), task(), task(), task()]).await;
+    let worker = harness.worker("vm1");
+    let claims = worker.claim(ids.len()).await;
+    let data = serde_json::json!("x".repeat(MAX_OUTCOME_DATA_BYTES - 2));
+    let warnings = vec!["x".repeat(MAX_MESSAGE_BYTES); MAX_WARNINGS];
+    let status = ReportedStatus::Completed(Outcome { data, warnings, ..Outcome::default() });
+    let mut request = worker.hello();
+    request.reports = claims.iter().map(|claimed| report(claimed, status.clone())).collect();
+
+    let receipts = worker.call(request).await.receipts;
+
+    assert!(receipts.iter().all(|receipt| receipt.answer == ReportAnswer::Accepted), "{receipts:?}");
+    assert_eq!(harness.statuses(&ids).await, [TaskStatus::Completed; 4]);
 }
 
 pub(super) async fn each_report_has_its_receipt(harness: &StoreHarness) {

@@ -1,7 +1,10 @@
 //! `deploy`: an instance as its spec says, observed good, or everything as it was.
 
+use std::time::Duration;
+
 use serde_json::json;
 
+use super::config::Definition;
 use super::ending::network_key;
 use super::image::Fetched;
 use super::slot::SlotContents;
@@ -185,6 +188,16 @@ impl EngineDeployer {
     ) -> Result<Inspection, DeployError> {
         if let Some(predecessor) = predecessor {
             go_on(context, "stop")?;
+            // An engine that was told to stop a container goes on with it, so to undo it means to wait for its end.
+            let stop_time = stop_time(predecessor, &request.spec);
+            let Some(_busy) = context.time.busy_for(stop_time) else {
+                let message = format!(
+                    "there is no time left to stop the predecessor {}, which may take {} s; give the task a longer timeout",
+                    predecessor.name,
+                    stop_time.as_secs()
+                );
+                return Err(DeployError::new(DeployErrorKind::Timeout, message).in_step("stop"));
+            };
             self.halt(predecessor, None).await?;
         }
         if candidate.state == InstanceState::Paused {
@@ -255,6 +268,12 @@ impl EngineDeployer {
             Err(left) => error.noting(format!("container {} could not be removed: {left}", candidate.name)),
         }
     }
+}
+
+/// How long a container may take to stop. One that does not carry its definition is taken for one of the wanted spec.
+fn stop_time(container: &RuntimeContainer, wanted: &ContainerSpec) -> Duration {
+    let own = Definition::read(container).map(|definition| definition.spec.stop_timeout);
+    Duration::from_secs(u64::from(own.unwrap_or(wanted.stop_timeout)))
 }
 
 /// Engines change a limit in place and cannot lift one.

@@ -16,6 +16,8 @@ use crate::id::AgentId;
 pub const MAX_INSTANCES: u64 = 1000;
 /// The most bytes that one container spec may have as JSON: it travels in the payload of a task.
 pub const MAX_CONTAINER_BYTES: usize = 192 * 1024;
+/// The most bytes that the network of a stack may have as JSON: it travels beside each container spec.
+pub const MAX_NETWORK_BYTES: usize = 48 * 1024;
 /// What the labels that Graphium sets begin with. A spec may not set one.
 pub const RESERVED_LABEL_PREFIX: &str = "graphium.";
 

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Problems;
 use super::container::{is_plain, labels};
+use super::{MAX_NETWORK_BYTES, Problems};
 use crate::id::MAX_NAME_LENGTH;
 use crate::stack::NetworkSpec;
 
@@ -25,6 +25,10 @@ pub(super) fn check(network: &NetworkSpec, problems: &mut Problems) {
         problems.add("network.driver", message);
     }
     labels(&network.labels, "network.labels", problems);
+    let bytes = serde_json::to_vec(network).map_or(0, |json| json.len());
+    if bytes > MAX_NETWORK_BYTES {
+        problems.add("network", format!("the network has {bytes} bytes as JSON: at most {MAX_NETWORK_BYTES}"));
+    }
     addresses(network, problems);
 }
 

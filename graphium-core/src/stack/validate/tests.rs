@@ -79,6 +79,14 @@ fn the_limits_hold_at_their_edges() {
     let sized = |bytes: usize| changed(|web| drop(web.env.insert("A".into(), "x".repeat(bytes))));
     assert_eq!(validate(&sized(MAX_CONTAINER_BYTES - 1024)), []);
     assert!(only(&sized(MAX_CONTAINER_BYTES)).message.contains("at most"));
+
+    let networked = |bytes: usize| {
+        let mut network = NetworkSpec::bridge("net");
+        network.options.insert("a".into(), "x".repeat(bytes));
+        StackSpec { network: Some(network), ..stack([container("web")]) }
+    };
+    assert_eq!(validate(&networked(MAX_NETWORK_BYTES - 1024)), []);
+    assert_eq!(only(&networked(MAX_NETWORK_BYTES)).path, "network");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use super::limits::MAX_BODY_BYTES;
+use super::limits::{MAX_BODY_BYTES, MAX_CLAIM_BYTES, MAX_INVENTORY_BYTES};
 use super::problem::{ApiError, after_panic, unknown_method, unknown_route};
 use super::state::AppState;
 use crate::wire::{BASE, Problem};
@@ -50,8 +50,8 @@ fn described() -> OpenApiRouter<AppState> {
         .routes(routes!(agents::challenge))
         .routes(routes!(agents::credential))
         .routes(routes!(agents::agent_tasks))
-        .routes(routes!(agents::inventory))
-        .routes(routes!(claims::claim))
+        .routes(routes!(agents::inventory).layer(DefaultBodyLimit::max(MAX_INVENTORY_BYTES)))
+        .routes(routes!(claims::claim).layer(DefaultBodyLimit::max(MAX_CLAIM_BYTES)))
         .routes(routes!(tasks::list_tasks, tasks::submit_tasks))
         .routes(routes!(tasks::task_stats))
         .routes(routes!(tasks::show_task))
