@@ -1,45 +1,44 @@
 //! Both stores, asked the same and compared.
 
-use std::fmt::Debug;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use graphium_core::clock::{Clock, ManualClock};
-use graphium_core::id::{
-    AgentId, Attempt, ClaimId, ContainerName, Generation, Seq, SessionId, Slot, StackName, TaskId,
-};
+use graphium_core::id::{AgentId, Attempt, ClaimId, ContainerName, Generation, SessionId, Slot, StackName, TaskId};
 use graphium_core::stack::{EngineInfo, Health, Instance, InstanceState};
 use graphium_core::store::{
-    AgentStore, ClaimRequest, EventFilter, Expected, HostState, InventoryReport, MAX_PAGE, MemoryStore, PageRequest,
-    RecordKey, RecordKind, RecordWrite, Report, ReportedStatus, RunningTask, SqliteStore, StoreError, StoreSettings,
-    Submission, TaskFilter, TaskStats, TaskStore,
+    AgentStore, ClaimRequest, Expected, HostState, InventoryReport, MemoryStore, RecordKey, RecordKind, RecordWrite,
+    Report, ReportedStatus, RunningTask, SqliteStore, StoreSettings, Submission, TaskStore,
 };
 use graphium_core::task::{
-    Failure, FailureCode, IdempotencyKey, Lane, NewTask, Outcome, Placed, Priority, Progress, TaskStatus, TaskType,
+    Failure, FailureCode, IdempotencyKey, Lane, NewTask, Outcome, Placed, Priority, Progress, TaskType,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::ask::{Ask, RecordAsk, ReportAsk, TaskAsk};
+use crate::ask::{Ask, CallAsk, RecordAsk, ReportAsk, TaskAsk};
+use crate::compare::same;
 
 /// The model and the store that is held against it.
 pub(crate) struct Pair {
     clock: Arc<ManualClock>,
-    model: MemoryStore,
+    pub(crate) model: MemoryStore,
     sqlite: Option<SqliteStore>,
     folder: TempDir,
     seed: u64,
-    tasks: Vec<TaskId>,
+    pub(crate) tasks: Vec<TaskId>,
     /// Claims that were given, to be reported about.
     claims: Vec<(TaskId, Attempt)>,
+    /// Calls that were made, to be made again.
+    calls: Vec<(AgentId, ClaimRequest)>,
+    submitted: Option<Submission>,
 }
 
-fn agent(number: u8) -> AgentId {
+pub(crate) fn agent(number: u8) -> AgentId {
     AgentId::new(format!("vm{number}")).expect("a valid id")
 }
 
-fn shop() -> StackName {
+pub(crate) fn shop() -> StackName {
     StackName::new("shop").expect("a valid name")
 }
 
@@ -48,32 +47,14 @@ fn session(agent: u8, number: u8) -> SessionId {
     SessionId::from_uuid(Uuid::from_u64_pair(u64::from(agent) + 1, u64::from(number) + 1))
 }
 
-/// What an error says, so that two can be compared.
-fn told<T>(result: Result<T, StoreError>) -> Result<T, (String, String)> {
-    result.map_err(|error| (error.kind().as_str().to_owned(), error.to_string()))
-}
-
-async fn same<T: Debug + PartialEq>(
-    model: impl Future<Output = Result<T, StoreError>>,
-    sqlite: impl Future<Output = Result<T, StoreError>>,
-) -> Option<T> {
-    let (model, sqlite) = (told(model.await), told(sqlite.await));
-    assert_eq!(model, sqlite, "the model is on the left");
-    model.ok()
-}
-
-/// The part of the statistics that outlives a restart.
-fn counts(stats: TaskStats) -> TaskStats {
-    TaskStats { by_status: stats.by_status, by_type: stats.by_type, ..TaskStats::default() }
-}
-
 impl Pair {
     pub(crate) async fn open(seed: u64) -> Self {
         let clock = Arc::new(ManualClock::default());
         let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let model = MemoryStore::with_seed(shared, StoreSettings::default(), seed);
         let folder = TempDir::new().expect("a folder");
-        let mut pair = Self { clock, model, sqlite: None, folder, seed, tasks: Vec::new(), claims: Vec::new() };
+        let (tasks, claims, calls) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pair = Self { clock, model, sqlite: None, folder, seed, tasks, claims, calls, submitted: None };
         pair.open_sqlite().await;
         pair
     }
@@ -85,7 +66,7 @@ impl Pair {
         self.sqlite = Some(store.expect("the file opens"));
     }
 
-    fn sqlite(&self) -> &SqliteStore {
+    pub(crate) fn sqlite(&self) -> &SqliteStore {
         self.sqlite.as_ref().expect("it is open but during a reopening")
     }
 
@@ -102,9 +83,17 @@ impl Pair {
             Ask::Submit { tasks, record, supersede, forget } => {
                 self.submit(tasks, record.as_ref(), *supersede, *forget).await;
             }
-            Ask::Call { agent: number, .. } => {
-                let (agent, request) = (agent(*number), self.request(ask));
+            Ask::SubmitAgain { fresh } => self.submit_again(*fresh).await,
+            Ask::Call(ask) => {
+                let (agent, request) = (agent(ask.agent), self.request(ask));
+                self.calls.push((agent.clone(), request.clone()));
                 self.call(&agent, request).await;
+            }
+            Ask::CallAgain(back) => {
+                let earlier = self.calls.iter().rev().nth(usize::from(*back)).cloned();
+                if let Some((agent, request)) = earlier {
+                    self.call(&agent, request).await;
+                }
             }
             Ask::Observe { agent, session, seq, instances } => self.observe(*agent, *session, *seq, *instances).await,
             Ask::Cancel(back) => {
@@ -121,7 +110,8 @@ impl Pair {
                 same(self.model.sweep(), self.sqlite().sweep()).await;
             }
             Ask::Pass(seconds) => self.clock.advance(Duration::from_secs(u64::from(*seconds))),
-            Ask::Reopen => self.reopen().await,
+            Ask::Reopen { close } => self.reopen(*close).await,
+            Ask::Compare => self.compare_everything().await,
         }
     }
 
@@ -137,8 +127,21 @@ impl Pair {
             forget: forget.then(shop),
             ..Submission::of("ann", new)
         };
+        self.send(submission).await;
+    }
+
+    async fn send(&mut self, submission: Submission) {
+        self.submitted = Some(submission.clone());
         let submitted = same(self.model.submit(submission.clone()), self.sqlite().submit(submission)).await;
         self.tasks.extend(submitted.into_iter().flat_map(|submitted| submitted.tasks).map(|task| task.id()));
+    }
+
+    async fn submit_again(&mut self, fresh: bool) {
+        let Some(mut submission) = self.submitted.clone() else { return };
+        if fresh {
+            submission.tasks.iter_mut().for_each(|task| task.id = TaskId::generate());
+        }
+        self.send(submission).await;
     }
 
     /// A task; what it comes after may be of the same submission, or long settled.
@@ -146,6 +149,7 @@ impl Pair {
         let mut task = NewTask::new(agent(ask.agent), TaskType::Custom(format!("type{}", ask.agent)));
         task.priority = Priority::new(ask.priority).unwrap_or(Priority::DEFAULT);
         task.max_retries = u32::from(ask.retries);
+        task.timeout = Duration::from_secs(u64::from(ask.timeout));
         task.lane = ask.lane.then(|| Lane::stack(&task.agent, &shop()));
         task.idempotency_key = ask.key.and_then(|key| IdempotencyKey::new(format!("key{key}")).ok());
         task.placed = ask.generation.map(|generation| Placed {
@@ -160,12 +164,12 @@ impl Pair {
         task
     }
 
-    fn request(&self, ask: &Ask) -> ClaimRequest {
-        let Ask::Call { agent, session: life, machine, slots, claim, reports, running } = ask else {
-            return ClaimRequest::hello(session(0, 0), "m0");
-        };
+    fn request(&self, ask: &CallAsk) -> ClaimRequest {
+        let CallAsk { agent, session: life, machine, number, slots, claim, only, reports, running } = ask;
         let mut request = ClaimRequest::hello(session(*agent, *life), format!("m{machine}"));
         request.slots = usize::from(*slots);
+        request.call = number.map(u64::from);
+        request.only = only.and_then(|back| self.id(back));
         request.claim_id = ClaimId::from_uuid(Uuid::from_u64_pair(7, u64::from(*claim)));
         request.reports = reports.iter().filter_map(|report| self.report(report)).collect();
         let listed = running.iter().filter_map(|back| self.claim(*back));
@@ -219,9 +223,9 @@ impl Pair {
         same(self.model.inventory(&agent, report.clone()), self.sqlite().inventory(&agent, report)).await;
     }
 
-    /// Closes the file, or lets it fall, and opens it again. First every live session speaks, so that the grace after
+    /// Opens the file again. First every live session speaks, so that the grace after
     /// a start, which the model knows nothing of, gives nothing.
-    pub(crate) async fn reopen(&mut self) {
+    pub(crate) async fn reopen(&mut self, close: bool) {
         same(self.model.sweep(), self.sqlite().sweep()).await;
         for host in self.model.hosts().await.expect("the model answers") {
             if host.state == HostState::Ready {
@@ -229,46 +233,12 @@ impl Pair {
             }
         }
         let sqlite = self.sqlite.take().expect("it is open");
-        if self.seed.is_multiple_of(2) {
+        if close {
             sqlite.close().await;
         }
         drop(sqlite);
         self.open_sqlite().await;
     }
-
-    pub(crate) async fn compare_everything(&self) {
-        let (model, sqlite) = (&self.model, self.sqlite());
-        for id in &self.tasks {
-            same(model.task(*id), sqlite.task(*id)).await;
-            same(model.history(*id), sqlite.history(*id)).await;
-        }
-        same(model.hosts(), sqlite.hosts()).await;
-        let filter = EventFilter::default;
-        same(model.events(Seq(0), filter(), MAX_PAGE), sqlite.events(Seq(0), filter(), MAX_PAGE)).await;
-        for filter in filters() {
-            let page = || PageRequest { limit: 5, after: None };
-            let first = same(model.tasks(filter.clone(), page()), sqlite.tasks(filter.clone(), page())).await;
-            let next = || PageRequest { limit: 5, after: first.as_ref().and_then(|page| page.next.clone()) };
-            same(model.tasks(filter.clone(), next()), sqlite.tasks(filter, next())).await;
-        }
-        let page = PageRequest::default;
-        let records = (model.records(RecordKind::Token, "r", page()), sqlite.records(RecordKind::Token, "r", page()));
-        same(records.0, records.1).await;
-        let (of_model, of_sqlite) = (model.stats().await.expect("stats"), sqlite.stats().await.expect("stats"));
-        assert_eq!(counts(of_model), counts(of_sqlite));
-    }
-}
-
-fn filters() -> Vec<TaskFilter> {
-    let any = TaskFilter::default;
-    vec![
-        any(),
-        TaskFilter { claim_order: true, ..any() },
-        TaskFilter { claim_order: true, agent: Some(agent(0)), ..any() },
-        TaskFilter { statuses: vec![TaskStatus::Cancelled, TaskStatus::Failed], ..any() },
-        TaskFilter { stack: Some(shop()), ..any() },
-        TaskFilter { task_type: Some(TaskType::Custom("type1".into())), ..any() },
-    ]
 }
 
 fn write(ask: &RecordAsk) -> RecordWrite {
