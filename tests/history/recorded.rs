@@ -55,9 +55,9 @@ impl Recorded {
         let due = late.extract_if(.., |(at, _)| *at <= now).map(|(_, request)| request).collect();
         if rng.random_range(0..100) < PERCENT_LATE && late.len() < MAX_LATE {
             let at = now + self.lease.mul_f64(rng.random_range(0.2..3.0));
-            // Nobody waits for work that long afterwards; some only say again what they reported.
-            let slots = if rng.random_bool(0.3) { request.slots } else { 0 };
-            late.push((at, ClaimRequest { wait: Duration::ZERO, slots, ..request.clone() }));
+            // One that is numbered is known to be late. One that is not only says again what was reported.
+            let (call, slots) = if rng.random_bool(0.3) { (request.call, request.slots) } else { (None, 0) };
+            late.push((at, ClaimRequest { wait: Duration::ZERO, call, slots, ..request.clone() }));
         }
         (rng.random_range(0..100) < PERCENT_AT_ONCE, due)
     }

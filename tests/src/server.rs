@@ -5,7 +5,11 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, ensure};
 
-/// The binary, built once by the cargo that runs the tests and with the same profile.
+/// Names a binary to be tested in the place of one that is built.
+const BINARY: &str = "GRAPHIUM_BINARY";
+
+/// The binary, built once by the cargo that runs the tests and with the same profile, or the one that `GRAPHIUM_BINARY`
+/// names.
 ///
 /// # Errors
 /// When it does not build.
@@ -16,6 +20,9 @@ pub fn graphium_binary() -> anyhow::Result<&'static Path> {
 }
 
 fn build() -> anyhow::Result<PathBuf> {
+    if let Some(binary) = std::env::var_os(BINARY) {
+        return Ok(PathBuf::from(binary));
+    }
     let test = std::env::current_exe()?;
     let profile = test.parent().and_then(Path::parent).context("a test lives in target/{profile}/deps")?;
     let mut cargo = std::process::Command::new(env!("CARGO"));
