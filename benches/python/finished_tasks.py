@@ -11,8 +11,8 @@ import sqlite3
 import sys
 
 CHUNK = 200_000
-# The id of a copy by its number: a UUID of version 7 that sorts by it.
-FRESH_ID = "printf('01900000-0000-7000-8000-%012x', {number})"
+# The id of a copy by its number: 16 bytes that sort by it.
+FRESH_ID = "CAST(printf('%016d', {number}) AS BLOB)"
 
 
 def columns(connection: sqlite3.Connection, table: str) -> list[str]:
@@ -42,7 +42,7 @@ def main() -> None:
         "FROM task WHERE settled_at IS NOT NULL"
     )
     connection.execute(
-        "CREATE TEMP TABLE source_attempt AS SELECT a.*, t.rank FROM attempt AS a JOIN source_task AS t ON t.id = a.task"
+        "CREATE TEMP TABLE source_attempt AS SELECT a.*, t.rank FROM attempt AS a JOIN source_task AS t ON t.number = a.task"
     )
     connection.execute(
         "CREATE TEMP TABLE source_event AS SELECT e.*, t.rank AS task_rank, row_number() OVER (ORDER BY e.seq) - 1 AS rank "
@@ -60,7 +60,7 @@ def main() -> None:
         connection.execute("BEGIN")
         fresh_id = FRESH_ID.format(number=new)
         copy(connection, "task", {"number": new, "id": fresh_id}, "source_task", copies)
-        copy(connection, "attempt", {"task": fresh_id}, "source_attempt", copies)
+        copy(connection, "attempt", {"task": new}, "source_attempt", copies)
         of_task = FRESH_ID.format(number=f"({number} + c.n * {tasks} + s.task_rank)")
         fresh = {"seq": f"({seq} + c.n * {events} + s.rank)", "task": of_task}
         copy(connection, "event", fresh, "source_event", copies)

@@ -22,7 +22,17 @@ impl Child {
     pub(crate) fn role<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = S>) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["role", name]).args(arguments);
-        Self::start(command)
+        Self::spawn(command)
+    }
+
+    /// A program.
+    pub(crate) fn start<S: AsRef<OsStr>>(
+        program: impl AsRef<OsStr>,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Self::spawn(command)
     }
 
     /// A Python program.
@@ -33,11 +43,10 @@ impl Child {
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(python);
         command.arg(script).args(arguments);
-        Self::start(command)
+        Self::spawn(command)
     }
 
-    /// Starts a program.
-    pub(crate) fn start(mut command: Command) -> anyhow::Result<Self> {
+    fn spawn(mut command: Command) -> anyhow::Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let program = format!("{:?}", command.as_std());
         let mut process = command.spawn().with_context(|| program)?;

@@ -34,7 +34,7 @@ pub(crate) async fn fill(path: &Path, count: usize) -> anyhow::Result<()> {
     }
     ground.close().await;
     if count > LIVED {
-        let script = python::script("finished_tasks.py");
+        let script = python::script("python/finished_tasks.py");
         let arguments = [path.as_os_str().to_owned(), count.to_string().into()];
         let Copied { finished } = Child::python(Path::new(python::ANY), &script, arguments)?.hear().await?;
         ensure!(finished + LIVED > count && finished <= count, "there are {finished} finished tasks, not {count}");

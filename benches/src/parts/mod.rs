@@ -5,6 +5,7 @@ mod history;
 mod http;
 mod latency;
 mod lives;
+mod peers;
 mod pinned_reader;
 mod priority;
 mod recovery;
@@ -17,6 +18,7 @@ use crate::part::Part;
 pub(crate) fn all() -> Vec<Box<dyn Part>> {
     vec![
         Box::new(lives::Lives),
+        Box::new(peers::Peers),
         Box::new(latency::Latency),
         Box::new(history::History),
         Box::new(pinned_reader::PinnedReader),

@@ -78,7 +78,7 @@ impl Part for PinnedReader {
 }
 
 async fn pin(path: &Path) -> anyhow::Result<Child> {
-    let script = python::script("pinned_reader.py");
+    let script = python::script("python/pinned_reader.py");
     let mut reader = Child::python(Path::new(python::ANY), &script, [path])?;
     let holds: Holds = reader.hear().await?;
     anyhow::ensure!(holds.tables > 0, "the reader sees the tables");
