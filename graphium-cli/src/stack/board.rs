@@ -169,7 +169,7 @@ mod tests {
 
     fn task(state: TaskState) -> TaskView {
         let task = Task {
-            spec: NewTask::new(AgentId::new("vm1").unwrap(), TaskType::Deploy),
+            spec: NewTask::new(AgentId::new("vm1").unwrap(), TaskType::Deploy).into(),
             created_at: Timestamp::EPOCH,
             ready_at: Timestamp::EPOCH,
             attempt: Attempt(2),

@@ -70,7 +70,7 @@ mod tests {
 
     fn view() -> TaskView {
         let task = Task {
-            spec: NewTask::new(AgentId::new("vm1").unwrap(), TaskType::Deploy),
+            spec: NewTask::new(AgentId::new("vm1").unwrap(), TaskType::Deploy).into(),
             created_at: SystemClock.now(),
             ready_at: Timestamp::EPOCH,
             attempt: Default::default(),

@@ -71,7 +71,7 @@ impl FakeHost {
             self.report(scene, task, ReportedStatus::Completed(Outcome::default())).await;
         }
         self.look(scene).await;
-        tasks.into_iter().map(|task| task.spec.task_type).collect()
+        tasks.into_iter().map(|task| task.spec.task_type.clone()).collect()
     }
 
     fn perform(&mut self, task: &Task) {

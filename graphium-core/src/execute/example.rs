@@ -9,7 +9,7 @@ use crate::task::{NewTask, Task, TaskState, TaskType};
 /// A waiting task of this type.
 pub(super) fn task_of(task_type: TaskType, payload: Value) -> Task {
     Task {
-        spec: NewTask::new(AgentId::new("vm1").unwrap(), task_type).with_payload(payload),
+        spec: NewTask::new(AgentId::new("vm1").unwrap(), task_type).with_payload(payload).into(),
         created_at: Timestamp::EPOCH,
         ready_at: Timestamp::EPOCH,
         attempt: Attempt::default(),

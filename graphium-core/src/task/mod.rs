@@ -35,6 +35,8 @@ pub use state::{
 };
 pub use wire::TaskView;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -43,8 +45,8 @@ use crate::id::{AgentId, Attempt, ClaimId, TaskId};
 /// A task: what was asked for, and its current state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
-    /// What was asked for; it never changes.
-    pub spec: NewTask,
+    /// What was asked for; it never changes, so that those who know the task share it.
+    pub spec: Arc<NewTask>,
     /// When it entered the queue.
     pub created_at: Timestamp,
     /// Since when it may run, as far as time goes: creation, the end of a backoff, or an operator's retry.

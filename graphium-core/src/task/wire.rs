@@ -1,5 +1,7 @@
 //! A task as the wire shows it: flat, camel-case JSON with the names that users know.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -112,6 +114,7 @@ pub struct TaskView {
 impl From<Task> for TaskView {
     fn from(task: Task) -> Self {
         let Task { spec, state, .. } = task;
+        let spec = Arc::unwrap_or_clone(spec);
         let placed = spec.placed;
         let lease = state.lease().cloned();
         let mut view = Self {

@@ -67,7 +67,7 @@ pub fn task_of(view: TaskView, facts: LeaseFacts) -> Result<Task, InvalidBody> {
         created_by: view.created_by,
     };
     Ok(Task {
-        spec,
+        spec: spec.into(),
         created_at: view.date_created,
         ready_at: facts.ready_at,
         attempt: view.attempt,

@@ -237,7 +237,7 @@ fn assigned(attempt: u64) -> Task {
     let at = Timestamp::EPOCH;
     let lease = Lease { session, attempt, assigned_at: at, deadline: at, cancel: None };
     Task {
-        spec,
+        spec: Arc::new(spec),
         created_at: at,
         ready_at: at,
         attempt,

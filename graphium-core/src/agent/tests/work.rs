@@ -130,7 +130,7 @@ async fn a_panic_fails_only_its_task() {
     });
     let mut scene = Scene::begun(executors, 2).await;
     let (mut bad, good) = (assigned(1), assigned(1));
-    bad.spec.payload = serde_json::json!(1);
+    Arc::make_mut(&mut bad.spec).payload = serde_json::json!(1);
     scene.call().await.claims([bad.clone(), good.clone()]);
 
     let report = scene.report().await;
@@ -232,8 +232,8 @@ async fn two_tasks_of_a_lane_never_run_at_once() {
     let mut scene = Scene::begun(executors, 3).await;
     let lane: Lane = serde_json::from_value("vm1/shop/web/0".into()).unwrap();
     let (mut first, mut second) = (assigned(1), assigned(1));
-    first.spec.lane = Some(lane.clone());
-    second.spec.lane = Some(lane);
+    Arc::make_mut(&mut first.spec).lane = Some(lane.clone());
+    Arc::make_mut(&mut second.spec).lane = Some(lane);
     scene.call().await.claims([first.clone(), second.clone()]);
 
     let call = scene.call().await;

@@ -98,7 +98,7 @@ pub(super) async fn text_comes_back_as_it_was_written(harness: &StoreHarness) {
     let task = task().with_payload(body);
     let submission = Submission::of(odd, [task.clone()]);
     let id = harness.store.submit(submission).await.unwrap().tasks[0].id();
-    assert_eq!(harness.task(id).await.spec, task);
+    assert_eq!(*harness.task(id).await.spec, task);
     assert_eq!(harness.log().await[0].actor, odd);
     harness.store.cancel(id, odd).await.unwrap();
     assert_eq!(cancel_reason(&harness.task(id).await), CancelReason::Requested { by: odd.into() });

@@ -37,7 +37,7 @@ pub(super) async fn tasks_records_and_events_enter_together(harness: &StoreHarne
 
     assert_eq!(submitted.versions, [1]);
     for (given, kept) in tasks.iter().zip(&submitted.tasks) {
-        assert_eq!((&kept.spec, kept.status()), (given, TaskStatus::Pending));
+        assert_eq!((&*kept.spec, kept.status()), (given, TaskStatus::Pending));
         assert_eq!((kept.created_at, kept.ready_at, kept.retry_count), (harness.now(), harness.now(), 0));
         assert_eq!(&harness.task(given.id).await, kept);
     }
@@ -77,7 +77,7 @@ pub(super) async fn a_task_id_is_used_once(harness: &StoreHarness) {
     let twice = task();
     let twice = Submission::of("ann", [twice.clone(), twice]);
     assert_eq!(harness.refusal(twice).await, StoreErrorKind::Invalid);
-    assert_eq!(harness.task(first.id).await.spec, first);
+    assert_eq!(*harness.task(first.id).await.spec, first);
 }
 
 pub(super) async fn a_submission_has_at_most_a_thousand_tasks(harness: &StoreHarness) {

@@ -24,6 +24,8 @@ pub(in crate::store) struct Snapshot {
     pub(in crate::store) now: Timestamp,
     pub(in crate::store) head: Seq,
     pub(in crate::store) last_number: u64,
+    /// The greatest id of a task.
+    pub(in crate::store) greatest: Option<TaskId>,
     pub(in crate::store) hosts: BTreeMap<AgentId, Host>,
     pub(in crate::store) ended: EndedSessions,
     pub(in crate::store) lives: BTreeMap<StackName, Life>,
@@ -38,6 +40,7 @@ impl Engine {
         self.kept_at = snapshot.now;
         self.head = snapshot.head;
         self.last_number = snapshot.last_number;
+        self.greatest_elsewhere = snapshot.greatest;
         self.hosts = snapshot.hosts;
         self.ended = snapshot.ended;
         self.lives = snapshot.lives;
@@ -83,6 +86,7 @@ impl Engine {
                 continue;
             }
             let Some(entry) = self.tasks.remove(&id) else { continue };
+            self.greatest_elsewhere = self.greatest_elsewhere.max(Some(id));
             for dependency in &entry.task.spec.depends_on {
                 if let Some(dependants) = self.dependants.get_mut(dependency) {
                     dependants.remove(&id);

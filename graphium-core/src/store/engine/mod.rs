@@ -81,6 +81,10 @@ pub(super) struct Engine {
     head: Seq,
     last_number: u64,
     tasks: HashMap<TaskId, Entry>,
+    /// The greatest id of a task that is kept elsewhere and not in memory. Ids grow with time, so that a new one is
+    /// usually greater, and then known to be new without asking.
+    #[cfg(feature = "sqlite")]
+    greatest_elsewhere: Option<TaskId>,
     /// From a task to those that depend on it.
     dependants: HashMap<TaskId, BTreeSet<TaskId>>,
     attempts: BTreeMap<(TaskId, Attempt), AttemptEntry>,
@@ -118,6 +122,8 @@ impl Engine {
             head: Seq(0),
             last_number: 0,
             tasks: HashMap::new(),
+            #[cfg(feature = "sqlite")]
+            greatest_elsewhere: None,
             dependants: HashMap::new(),
             attempts: BTreeMap::new(),
             keys: HashMap::new(),

@@ -24,7 +24,8 @@ impl Engine {
     pub(in crate::store) fn need_for_submission(&self, submission: &Submission, needs: &mut Needs) {
         let own = submission.tasks.iter().map(|task| task.id);
         let dependencies = submission.tasks.iter().flat_map(|task| task.depends_on.iter().copied());
-        needs.tasks.extend(own.chain(dependencies).filter(|id| !self.tasks.contains_key(id)));
+        let elsewhere = |id: &TaskId| Some(*id) <= self.greatest_elsewhere && !self.tasks.contains_key(id);
+        needs.tasks.extend(own.chain(dependencies).filter(elsewhere));
         let keys = submission.tasks.iter().filter_map(|task| task.idempotency_key.as_ref());
         needs.keys.extend(keys.filter(|key| !self.keys.contains_key(key)).cloned());
         let records = submission.records.iter().map(|write| &write.key);

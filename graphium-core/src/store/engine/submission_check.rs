@@ -12,12 +12,19 @@ use crate::task::{NewTask, Task};
 /// A submission that may be done, and how.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// The submitted ids with the tasks that they mean: known ones for known idempotency keys.
-    pub(super) meaning: HashMap<TaskId, TaskId>,
-    /// The tasks that are new, dependencies first.
-    pub(super) new: Vec<NewTask>,
+    /// The submitted ids whose idempotency keys are known, with the tasks of these.
+    known: HashMap<TaskId, TaskId>,
+    /// The places in the submission of the tasks that are new, dependencies first.
+    pub(super) new: Vec<usize>,
     /// The newest generation of each stack that the submission speaks of.
     pub(super) generations: BTreeMap<StackName, Generation>,
+}
+
+impl Plan {
+    /// The task that a submitted id means.
+    pub(super) fn meaning_of(&self, id: TaskId) -> TaskId {
+        self.known.get(&id).copied().unwrap_or(id)
+    }
 }
 
 fn refuse<T>(kind: StoreErrorKind, message: impl Into<String>) -> Result<T, StoreError> {
@@ -25,30 +32,35 @@ fn refuse<T>(kind: StoreErrorKind, message: impl Into<String>) -> Result<T, Stor
 }
 
 impl Engine {
-    /// Checks a submission against its limits, itself and what is known.
-    pub(super) fn check_submission(&self, submission: &Submission) -> Result<Plan, StoreError> {
+    /// Checks a submission against its limits, itself and what is known. Its tasks depend on the tasks that their
+    /// dependencies mean afterwards.
+    pub(super) fn check_submission(&self, submission: &mut Submission) -> Result<Plan, StoreError> {
         check_limits(submission)?;
         let known = self.known_keys(submission)?;
-        let meaning: HashMap<_, _> =
-            submission.tasks.iter().map(|task| (task.id, known.get(&task.id).copied().unwrap_or(task.id))).collect();
+        for dependency in submission.tasks.iter_mut().flat_map(|task| &mut task.depends_on) {
+            if let Some(meant) = known.get(dependency) {
+                *dependency = *meant;
+            }
+        }
 
         let mut new = Vec::new();
-        for task in &submission.tasks {
-            let task = with_meaning(task, &meaning);
+        for (index, task) in submission.tasks.iter().enumerate() {
             if let Some(earlier) = known.get(&task.id) {
-                same_body(self.known(*earlier)?, &task)?;
+                same_body(self.known(*earlier)?, task)?;
             } else if self.tasks.contains_key(&task.id) {
                 let message = format!("task {} exists already: give each task a fresh id", task.id);
                 return refuse(StoreErrorKind::Conflict, message);
             } else {
-                new.push(task);
+                new.push((index, task));
             }
         }
-        self.check_dependencies(&new)?;
-        let new = in_order_of_dependency(new)?;
-        let generations = self.check_generations(submission, &new)?;
+        let tasks: Vec<_> = new.iter().map(|(_, task)| *task).collect();
+        self.check_dependencies(&tasks)?;
+        let order = in_order_of_dependency(&tasks)?;
+        let generations = self.check_generations(submission, &tasks)?;
         self.check_records(&submission.records)?;
-        Ok(Plan { meaning, new, generations })
+        let new = order.into_iter().filter_map(|place| new.get(place)).map(|(index, _)| *index).collect();
+        Ok(Plan { known, new, generations })
     }
 
     /// The tasks whose idempotency key was seen before, with the task of that time.
@@ -68,7 +80,7 @@ impl Engine {
         Ok(known)
     }
 
-    fn check_dependencies(&self, new: &[NewTask]) -> Result<(), StoreError> {
+    fn check_dependencies(&self, new: &[&NewTask]) -> Result<(), StoreError> {
         let own: HashSet<_> = new.iter().map(|task| task.id).collect();
         for task in new {
             for dependency in &task.depends_on {
@@ -85,7 +97,7 @@ impl Engine {
     fn check_generations(
         &self,
         submission: &Submission,
-        new: &[NewTask],
+        new: &[&NewTask],
     ) -> Result<BTreeMap<StackName, Generation>, StoreError> {
         let mut wanted: BTreeMap<StackName, Generation> = BTreeMap::new();
         let placed = new.iter().filter_map(|task| task.placed.as_ref()).map(|p| (&p.stack, p.generation));
@@ -149,20 +161,11 @@ fn check_limits(submission: &Submission) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The task as it is meant: its dependencies by the ids under which they are known.
-fn with_meaning(task: &NewTask, meaning: &HashMap<TaskId, TaskId>) -> NewTask {
-    let mut task = task.clone();
-    for dependency in &mut task.depends_on {
-        *dependency = meaning.get(dependency).copied().unwrap_or(*dependency);
-    }
-    task
-}
-
 fn same_body(earlier: &Task, task: &NewTask) -> Result<(), StoreError> {
     let mut body = task.clone();
     body.id = earlier.spec.id;
     body.created_by.clone_from(&earlier.spec.created_by);
-    if body == earlier.spec {
+    if body == *earlier.spec {
         return Ok(());
     }
     let key = task.idempotency_key.as_ref().map_or("", |key| key.as_str());
@@ -171,9 +174,12 @@ fn same_body(earlier: &Task, task: &NewTask) -> Result<(), StoreError> {
     refuse(StoreErrorKind::Conflict, message)
 }
 
-/// Sorts tasks so that each comes after those of them that it depends on, and otherwise as given. Within a lane tasks then
-/// never wait for one behind them.
-fn in_order_of_dependency(tasks: Vec<NewTask>) -> Result<Vec<NewTask>, StoreError> {
+/// The order in which each task comes after those of them that it depends on, and otherwise as given. Within a lane tasks
+/// then never wait for one behind them.
+fn in_order_of_dependency(tasks: &[&NewTask]) -> Result<Vec<usize>, StoreError> {
+    if tasks.iter().all(|task| task.depends_on.is_empty()) {
+        return Ok((0..tasks.len()).collect());
+    }
     let place: HashMap<_, _> = tasks.iter().enumerate().map(|(index, task)| (task.id, index)).collect();
     let mut dependants = vec![Vec::new(); tasks.len()];
     let mut open = vec![0_usize; tasks.len()];
@@ -199,6 +205,5 @@ fn in_order_of_dependency(tasks: Vec<NewTask>) -> Result<Vec<NewTask>, StoreErro
         let id = tasks[stuck].id;
         return refuse(StoreErrorKind::Invalid, format!("the dependencies of task {id} form a cycle: break it"));
     }
-    let mut tasks: Vec<_> = tasks.into_iter().map(Some).collect();
-    Ok(order.into_iter().filter_map(|index| tasks[index].take()).collect())
+    Ok(order)
 }

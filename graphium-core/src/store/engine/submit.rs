@@ -1,5 +1,7 @@
 //! Submit: tasks, records and events enter together or not at all.
 
+use std::sync::Arc;
+
 use super::{Engine, Entry, SERVER};
 use crate::id::Attempt;
 use crate::store::{StoreError, Submission, Submitted};
@@ -7,13 +9,15 @@ use crate::task::{CancelReason, NewTask, Task, TaskEvent, TaskState};
 
 impl Engine {
     /// Does a whole submission, or refuses it and changes nothing.
-    pub(in crate::store) fn submit(&mut self, submission: Submission) -> Result<Submitted, StoreError> {
-        let plan = self.check_submission(&submission)?;
+    pub(in crate::store) fn submit(&mut self, mut submission: Submission) -> Result<Submitted, StoreError> {
+        let plan = self.check_submission(&mut submission)?;
+        let given: Vec<_> = submission.tasks.iter().map(|task| plan.meaning_of(task.id)).collect();
 
         for (stack, generation) in &plan.generations {
             self.supersede(stack, *generation);
         }
-        for task in plan.new {
+        let mut tasks: Vec<_> = submission.tasks.into_iter().map(Some).collect();
+        for task in plan.new.into_iter().filter_map(|index| tasks.get_mut(index)?.take()) {
             self.create(task, &submission.actor);
         }
         self.cascade();
@@ -25,8 +29,7 @@ impl Engine {
             self.forget_stack(stack);
         }
 
-        let given = submission.tasks.iter().map(|task| plan.meaning.get(&task.id).copied().unwrap_or(task.id));
-        let tasks = given.map(|id| self.known(id).cloned()).collect::<Result<_, _>>()?;
+        let tasks = given.into_iter().map(|id| self.known(id).cloned()).collect::<Result<_, _>>()?;
         Ok(Submitted { tasks, versions })
     }
 
@@ -40,7 +43,7 @@ impl Engine {
         self.count_created(&spec.task_type);
         self.last_number += 1;
         let task = Task {
-            spec,
+            spec: Arc::new(spec),
             created_at: self.now,
             ready_at: self.now,
             attempt: Attempt(0),

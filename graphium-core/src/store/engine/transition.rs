@@ -87,8 +87,8 @@ impl Engine {
     fn follow_count_and_log(&mut self, id: TaskId, before: &TaskState, actor: &str) {
         let Some(task) = self.tasks.get(&id).map(|entry| &entry.task) else { return };
         let (from, to) = (before.status(), task.status());
-        let wish = |state: &TaskState| state.lease().and_then(|lease| lease.cancel.clone());
-        let wished = wish(&task.state).is_some() && wish(before).is_none();
+        let wished = |state: &TaskState| state.lease().is_some_and(|lease| lease.cancel.is_some());
+        let wished = wished(&task.state) && !wished(before);
         if wished || (before.lease().is_some() && task.state.lease().is_none()) {
             self.woken.insert(task.agent().clone());
         }

@@ -1,6 +1,7 @@
 //! Bringing into memory what the queue works with: all that is open at the start, and what a batch asks for later.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::LazyLock;
 
 use rusqlite::{Connection, Row, params};
 
@@ -43,6 +44,8 @@ fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
     }
     let number = connection.query_row("SELECT coalesce(max(number), 0) FROM task", [], |row| row.get(0))?;
     snapshot.last_number = count("number", number)?;
+    let greatest = "SELECT id FROM task ORDER BY id DESC LIMIT 1";
+    snapshot.greatest = all(connection, greatest, [], |row| rows::id(row, "id", TaskId::from_uuid))?.pop();
     for host in all(connection, rows::HOSTS, [], rows::host)? {
         snapshot.now = snapshot.now.max(host.last_seen_at);
         snapshot.hosts.insert(host.id.clone(), host);
@@ -114,11 +117,13 @@ pub(super) fn fetch(connection: &Connection, mut needs: Needs) -> Result<Loaded,
 
 /// One task with its number, if it is there.
 pub(super) fn task(connection: &Connection, id: TaskId) -> Result<Option<(Task, u64)>, SqlError> {
-    Ok(all(connection, &by_id(), [rows::key(id)], rows::task)?.pop())
+    Ok(all(connection, by_id(), [rows::key(id)], rows::task)?.pop())
 }
 
-pub(super) fn by_id() -> String {
-    format!("SELECT {TASK_COLUMNS} FROM task {WITH_SPEC} WHERE task.id = ?")
+pub(super) fn by_id() -> &'static str {
+    static QUESTION: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT {TASK_COLUMNS} FROM task {WITH_SPEC} WHERE task.id = ?"));
+    &QUESTION
 }
 
 /// The tasks that fell with these, and every dependency of one of them.
@@ -135,7 +140,7 @@ fn cascade(connection: &Connection, roots: &BTreeSet<TaskId>) -> Result<BTreeSet
         let key = [rows::key(id)];
         next.extend(all(connection, question, key, |row| rows::id(row, "dependant", TaskId::from_uuid))?);
         found.insert(id);
-        found.extend(task(connection, id)?.into_iter().flat_map(|(task, _)| task.spec.depends_on));
+        found.extend(task(connection, id)?.into_iter().flat_map(|(task, _)| task.spec.depends_on.clone()));
     }
     Ok(found)
 }

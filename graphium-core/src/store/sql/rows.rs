@@ -1,5 +1,7 @@
 //! Rows as values.
 
+use std::sync::Arc;
+
 use rusqlite::Row;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -69,7 +71,7 @@ pub(super) fn task(row: &Row<'_>) -> Result<(Task, u64), SqlError> {
     let what = || format!("task {id}");
     let retries = row.get("retry_count")?;
     let task = Task {
-        spec: json(what, text(row, "spec")?)?,
+        spec: Arc::new(json(what, text(row, "spec")?)?),
         created_at: Timestamp::from_micros(row.get("created_at")?),
         ready_at: Timestamp::from_micros(row.get("ready_at")?),
         attempt: Attempt(count("attempt", row.get("attempt")?)?),

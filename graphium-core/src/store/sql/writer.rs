@@ -150,6 +150,10 @@ impl Writer {
     }
 
     async fn work_off(&mut self, received: &mut Vec<Command>) {
+        if fits_one_batch(received) {
+            self.commit_with_neighbours(std::mem::take(received)).await;
+            return;
+        }
         let mut queue = VecDeque::from(std::mem::take(received));
         loop {
             let batch = next_batch(&mut queue);
@@ -342,6 +346,11 @@ fn refuse(waits: Vec<Reply<ClaimAnswer>>, error: &SqlError) {
         // Nobody may listen any more.
         drop(reply.send(Err(not_kept(error))));
     }
+}
+
+fn fits_one_batch(commands: &[Command]) -> bool {
+    let weight: usize = commands.iter().map(Command::weight).sum();
+    weight <= MAX_WEIGHT && !commands.iter().any(Command::is_alone)
 }
 
 fn next_batch(queue: &mut VecDeque<Command>) -> Vec<Command> {
