@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use graphium_core::id::{AgentId, TaskId};
-use graphium_core::task::TaskView;
+use graphium_core::task::{TaskStatus, TaskView};
 use graphium_http::client::{Client, ClientError};
 use graphium_http::wire::SubmitTask;
 use graphium_tests::history::call::{Answer, Question, Repeat, Wanted};
@@ -32,6 +32,8 @@ pub(crate) struct Submitter {
     number: u64,
     /// Submissions to be made once more, whether or not they were answered.
     again: Vec<Vec<SubmitTask>>,
+    /// Tasks that were seen to have failed or to be cancelled.
+    fallen: Vec<TaskId>,
 }
 
 impl Submitter {
@@ -44,7 +46,7 @@ impl Submitter {
         seed: u64,
     ) -> Self {
         let rng = StdRng::seed_from_u64(seed);
-        Self { name, client, journal, ledger, agents, rng, number: 0, again: Vec::new() }
+        Self { name, client, journal, ledger, agents, rng, number: 0, again: Vec::new(), fallen: Vec::new() }
     }
 
     /// Does one thing after the other, without end.
@@ -115,11 +117,15 @@ impl Submitter {
     async fn cancel(&mut self) {
         let Some(task) = self.earlier() else { return };
         let call = self.journal.asked(Question::Cancel(task));
-        self.journal.heard(call, heard(self.client.cancel_task(task).await, shown));
+        let answer = self.client.cancel_task(task).await;
+        self.note_fallen(&answer);
+        self.journal.heard(call, heard(answer, shown));
     }
 
     async fn retry(&mut self) {
-        let Some(task) = self.earlier() else { return };
+        // Now and then one that cannot be retried.
+        let known = if self.rng.random_bool(0.8) { self.fallen.pop() } else { None };
+        let Some(task) = known.or_else(|| self.earlier()) else { return };
         let call = self.journal.asked(Question::Retry(task));
         self.journal.heard(call, heard(self.client.retry_task(task).await, shown));
     }
@@ -127,7 +133,17 @@ impl Submitter {
     async fn look(&mut self) {
         let Some(task) = self.earlier() else { return };
         let call = self.journal.asked(Question::Look(task));
-        self.journal.heard(call, heard(self.client.task(task).await, shown));
+        let answer = self.client.task(task).await;
+        self.note_fallen(&answer);
+        self.journal.heard(call, heard(answer, shown));
+    }
+
+    fn note_fallen(&mut self, answer: &Result<TaskView, ClientError>) {
+        if let Ok(task) = answer
+            && matches!(task.status, TaskStatus::Failed | TaskStatus::Cancelled)
+        {
+            self.fallen.push(task.id);
+        }
     }
 
     async fn apply(&mut self) {

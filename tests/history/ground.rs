@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use graphium_core::id::AgentId;
 use graphium_core::stack::StackStatus;
 use graphium_core::store::{PageRequest, TaskFilter};
-use graphium_core::task::TaskStatus;
+use graphium_core::task::{Priority, TaskStatus};
 use graphium_http::client::Client;
+use graphium_http::wire::SubmitTask;
 use graphium_tests::history::{History, broken};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -23,6 +25,7 @@ use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::line::Line;
 use crate::reader::{self, Seen};
+use crate::script;
 use crate::server::{LEASE, Over, PATIENCE, Server};
 
 /// Set, it keeps the folders of runs, with journals and logs.
@@ -125,6 +128,20 @@ impl Ground {
             let seed = self.seed.wrapping_add(1_000 + name as u64);
             let ledger = Arc::clone(&self.ledger);
             self.clients.spawn(Submitter::new(name, line, journal, ledger, self.fleet.ids(), seed).run());
+        }
+        Ok(())
+    }
+
+    /// Gives an agent something that takes its time, and waits until it is at it; not for long, since other faults may be
+    /// in the way.
+    pub(crate) async fn busy(&self, agent: &AgentId) -> anyhow::Result<()> {
+        let mut task = SubmitTask::new(agent.clone(), script::work());
+        task.id = Some(script::long_task());
+        task.priority = Some(Priority::new(10)?);
+        let (admin, deadline) = (self.admin()?, Instant::now() + LEASE);
+        let id = admin.submit(&task).await?.id;
+        while Instant::now() < deadline && admin.task(id).await?.status != TaskStatus::Running {
+            sleep(Duration::from_millis(10)).await;
         }
         Ok(())
     }

@@ -53,6 +53,18 @@ fn draw(id: TaskId) -> (Script, Duration) {
     (script, Duration::from_millis(rng.random_range(0..longest)))
 }
 
+/// The id of a task that takes a second at least, and then completes.
+pub(crate) fn long_task() -> TaskId {
+    loop {
+        let id = TaskId::generate();
+        if let (Script::Complete, takes) = draw(id)
+            && (1_000..2_000).contains(&takes.as_millis())
+        {
+            return id;
+        }
+    }
+}
+
 #[async_trait]
 impl Executor for Scripted {
     async fn execute(&self, task: &Task, context: &StepContext) -> Execution {
