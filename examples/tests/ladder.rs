@@ -14,3 +14,14 @@ async fn custom_executor_retries_cancels_and_gives_up() {
     ];
     assert_eq!(graphium_examples::custom_executor::run().await.unwrap(), expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn faulty_line_submits_three_times_and_works_once() {
+    let expected = [
+        "the first submit: the line lost it",
+        "the second: the line lost it",
+        "the third: the same task",
+        "done by attempt 1",
+    ];
+    assert_eq!(graphium_examples::faulty_line::run().await.unwrap(), expected);
+}

@@ -60,6 +60,7 @@
 //! | write a store or a runtime, and prove it | `conformance`, feature `conformance` |
 //! | know what a task may become | [`task::TaskState::apply`] and [`task::lifecycle_table`] |
 //! | drive time in a test | [`clock::ManualClock`] |
+//! | test your program against a bad line, or with mocks | `testing`, features `testing` and `mocks` |
 //!
 //! # Features
 //!
@@ -70,6 +71,8 @@
 //! | `docker` | the Docker runtime |
 //! | `conformance` | the suites |
 //! | `openapi` | `utoipa::ToSchema` on what crosses the wire |
+//! | `testing` | `testing::FaultyStore`: a store that loses, delays and repeats calls |
+//! | `mocks` | that, and a mock of each trait |
 
 pub mod agent;
 pub mod clock;
@@ -86,3 +89,5 @@ pub mod plan;
 pub mod stack;
 pub mod store;
 pub mod task;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 
 /// The modules of the core, each with those it may use. Everything may use itself.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("id", &["clock"]),
     ("clock", &[]),
     ("event", &["id", "clock", "task", "stack"]),
@@ -22,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("agent", &["id", "clock", "event", "task", "stack", "plan", "placement", "store", "deploy", "execute"]),
     ("control", &["id", "clock", "event", "task", "stack", "plan", "placement", "store", "deploy", "execute"]),
     ("conformance", &["id", "clock", "event", "task", "stack", "plan", "placement", "store", "deploy"]),
+    ("testing", &["id", "clock", "event", "task", "stack", "plan", "placement", "store", "deploy", "execute"]),
 ];
 
 /// A crate, and the only folder that may name it.

@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use crate::faulty_store::FaultyStore;
 use crate::fleet::{ELSEWHERE, Fleet};
+use crate::line::Line;
 use crate::record::{Log, Recorder, Story};
 use crate::script;
 
@@ -36,7 +36,7 @@ pub(crate) const USER: &str = "chaos";
 struct World {
     rng: StdRng,
     store: Arc<MemoryStore>,
-    line: Arc<FaultyStore>,
+    line: Arc<Line>,
     recorder: Arc<Recorder>,
     fleet: Fleet,
     generations: BTreeMap<StackName, Generation>,
@@ -49,7 +49,7 @@ struct World {
 pub(crate) async fn run(seed: u64) -> Story {
     let clock = TokioClock::new(Timestamp::from_micros(1_767_225_600_000_000));
     let store = Arc::new(MemoryStore::with_seed(Arc::new(clock), StoreSettings::default(), seed));
-    let line = Arc::new(FaultyStore::new(Arc::<MemoryStore>::clone(&store), seed));
+    let line = Arc::new(Line::new(Arc::<MemoryStore>::clone(&store), seed));
     let recorder = Arc::new(Recorder::default());
     let mut rng = StdRng::seed_from_u64(seed);
     let agents = (1..=rng.random_range(1..=4)).map(|n| AgentId::new(format!("vm{n}")).unwrap()).collect();
@@ -129,7 +129,7 @@ impl World {
 
     /// Answers with what has not settled.
     async fn liveness(&mut self) -> Vec<String> {
-        self.line.heal();
+        self.line.store.heal();
         self.submit_again().await;
         let end = Instant::now() + LIVENESS;
         loop {
@@ -177,7 +177,7 @@ impl World {
     }
 
     async fn send(&mut self, submission: Submission) {
-        let answer = timeout(PATIENCE, self.line.submit(submission.clone())).await;
+        let answer = timeout(PATIENCE, self.line.store.submit(submission.clone())).await;
         match answer {
             Ok(Ok(submitted)) => self.recorder.acknowledge(submitted.tasks.iter().map(Task::id)),
             Ok(Err(error)) if !error.is_retryable() => {}
@@ -227,7 +227,7 @@ impl World {
     /// Cuts one of the machines that serve an agent, often for longer than a lease.
     fn cut(&mut self, agent: &AgentId) {
         let machine = if self.rng.random_bool(0.7) { agent.as_str() } else { ELSEWHERE };
-        self.line.cut(agent, machine, Duration::from_millis(self.rng.random_range(0..90_000)));
+        self.line.store.cut(agent, machine, Duration::from_millis(self.rng.random_range(0..90_000)));
     }
 
     async fn cancel(&mut self) {

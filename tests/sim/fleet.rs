@@ -8,7 +8,7 @@ use graphium_core::id::AgentId;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::faulty_store::FaultyStore;
+use crate::line::Line;
 use crate::record::Recorder;
 use crate::script;
 
@@ -27,7 +27,7 @@ struct Process {
 /// Every process of every agent.
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    store: Arc<FaultyStore>,
+    store: Arc<Line>,
     recorder: Arc<Recorder>,
     agents: Vec<AgentId>,
     living: BTreeMap<AgentId, Process>,
@@ -38,7 +38,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) fn new(store: Arc<FaultyStore>, recorder: Arc<Recorder>, agents: Vec<AgentId>, seed: u64) -> Self {
+    pub(crate) fn new(store: Arc<Line>, recorder: Arc<Recorder>, agents: Vec<AgentId>, seed: u64) -> Self {
         let lives = seed.wrapping_mul(1_000);
         Self { store, recorder, agents, living: BTreeMap::new(), others: Vec::new(), lives, complaints: Vec::new() }
     }
@@ -50,7 +50,7 @@ impl Fleet {
     fn process(&mut self, agent: &AgentId, machine: &str) -> Process {
         self.lives += 1;
         let config = AgentConfig { slots: 3, seed: Some(self.lives), ..AgentConfig::new(agent.clone(), machine) };
-        let store = Arc::<FaultyStore>::clone(&self.store);
+        let store = Arc::<Line>::clone(&self.store);
         let agent = Agent::new(config, store, script::executors(&self.recorder), None).unwrap();
         let (mut run, shutdown) = (JoinSet::new(), CancellationToken::new());
         run.spawn(agent.run(shutdown.clone()));

@@ -6,9 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code, also what stands outside a test function")]
 
 mod chaos;
-mod faulty_store;
 mod fleet;
 mod invariants;
+mod line;
 mod record;
 mod script;
 

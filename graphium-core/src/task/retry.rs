@@ -35,6 +35,16 @@ mod tests {
         assert_eq!(backoff(5, 0.5), Duration::from_secs(16));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn the_nth_delay_is_below_its_ceiling_and_grows_with_its_jitter(retries in 0_u32..200, unit in 0.0_f64..1.0) {
+            let ceiling = BACKOFF_BASE.as_secs_f64() * 2_f64.powi(i32::try_from(retries).unwrap_or(i32::MAX));
+            let ceiling = ceiling.min(BACKOFF_CAP.as_secs_f64());
+            let delay = backoff(retries, unit).as_secs_f64();
+            proptest::prop_assert!(delay <= ceiling && (delay - unit * ceiling).abs() < 1e-6, "{delay} of {ceiling}");
+        }
+    }
+
     #[test]
     fn a_huge_count_does_not_overflow() {
         assert_eq!(backoff(u32::MAX, 1.0), BACKOFF_CAP);

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::StoreHarness;
-use super::scene::{PATIENCE, refused, task, task_for};
+use super::scene::{PATIENCE, completed, refused, task, task_for};
 use crate::id::{Attempt, ClaimId, TaskId};
 use crate::store::{Claimed, MAX_REPORTS, MAX_SLOTS, MAX_WAIT, StoreErrorKind, StoreSettings};
-use crate::task::{AGEING_STEP, MAX_WORD_BYTES, Priority, Progress, TaskStatus};
+use crate::task::{AGEING_STEP, MAX_WORD_BYTES, NewTask, Priority, Progress, TaskStatus};
 
 fn ids(claims: &[Claimed]) -> Vec<TaskId> {
     claims.iter().map(|claimed| claimed.task.id()).collect()
@@ -52,6 +52,26 @@ pub(super) async fn the_lowest_priority_waits_at_most_ten_steps(harness: &StoreH
     let after = harness.submit_one(with(Priority::HIGHEST)).await;
 
     assert_eq!(harness.worker("vm1").claim_ids(3).await, [before, low, after]);
+}
+
+pub(super) async fn the_lowest_priority_has_its_turn_while_the_highest_never_ends(harness: &StoreHarness) {
+    let with = |priority| NewTask { priority, ..task() };
+    let worker = harness.worker("vm1");
+    let low = harness.submit_one(with(Priority::LOWEST)).await;
+    let (begun, service) = (harness.now(), Duration::from_secs(20));
+    harness.submit_one(with(Priority::HIGHEST)).await;
+    loop {
+        // As much comes as is done: there is always one of the highest.
+        harness.submit_one(with(Priority::HIGHEST)).await;
+        let done = worker.work(completed()).await.task.id();
+        let waited = harness.now().since(begun);
+        if done == low {
+            assert!(waited >= AGEING_STEP * 9, "it did not overtake: {waited:?}");
+            return;
+        }
+        assert!(waited <= AGEING_STEP * 10 + service * 2, "it waits for {waited:?}");
+        harness.pass(service);
+    }
 }
 
 pub(super) async fn a_claim_for_nothing_answers_at_once(harness: &StoreHarness) {

@@ -104,3 +104,26 @@ pub(super) async fn a_dependency_named_twice_counts_once(harness: &StoreHarness)
     assert_eq!(worker.claim_ids(1).await, [child]);
     assert_eq!(harness.statuses(&[parent]).await, [Completed]);
 }
+
+pub(super) async fn a_diamond_waits_for_both_its_sides_and_falls_and_comes_back_whole(harness: &StoreHarness) {
+    let top = task();
+    let (left, right) = (task().after([top.id]), task().after([top.id]));
+    let bottom = task().after([left.id, right.id]);
+    let ids = harness.submit([top, left, right, bottom]).await;
+    let worker = harness.worker("vm1");
+    worker.work(broken()).await;
+    assert_eq!(harness.statuses(&ids).await, [Failed, Cancelled, Cancelled, Cancelled]);
+
+    harness.store.retry(ids[0], "ann").await.unwrap();
+    assert_eq!(harness.statuses(&ids).await, [Pending; 4]);
+    worker.work(completed()).await;
+    let sides = worker.claim(9).await;
+    assert_eq!(sides.iter().map(|claimed| claimed.task.id()).collect::<Vec<_>>(), ids[1..3]);
+    for _ in 0..2 {
+        // The same end told twice counts once.
+        worker.report(&sides[0], completed()).await;
+        assert_eq!(worker.claim_ids(9).await, []);
+    }
+    worker.report(&sides[1], completed()).await;
+    assert_eq!(worker.claim_ids(9).await, [ids[3]]);
+}

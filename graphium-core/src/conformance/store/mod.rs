@@ -171,6 +171,7 @@ macro_rules! __store_cases {
             an_agent_gets_no_task_of_another
             tasks_are_claimed_in_order_of_priority_and_age
             the_lowest_priority_waits_at_most_ten_steps
+            the_lowest_priority_has_its_turn_while_the_highest_never_ends
             a_claim_for_nothing_answers_at_once
             a_claim_that_does_not_wait_answers_at_once
             a_claim_waits_as_long_as_it_says
@@ -199,6 +200,7 @@ macro_rules! __store_cases {
             a_report_under_another_attempt_is_stale
             a_report_about_another_agents_task_is_unknown
             a_retryable_failure_waits_for_its_backoff
+            each_backoff_has_its_ceiling_and_the_attempts_behind_it_wait
             a_failure_that_is_not_retryable_settles_at_once
             a_task_gets_no_more_retries_than_its_budget
             a_handed_back_task_costs_no_retry_and_keeps_its_place
@@ -260,7 +262,8 @@ macro_rules! __store_cases {
             a_failure_with_a_retry_left_cancels_nothing
             an_unknown_dependency_is_refused
             a_cycle_is_refused
-            a_dependency_named_twice_counts_once;
+            a_dependency_named_twice_counts_once
+            a_diamond_waits_for_both_its_sides_and_falls_and_comes_back_whole;
         lanes:
             a_lane_has_one_task_in_flight
             a_claim_for_many_takes_one_of_a_lane
@@ -284,7 +287,9 @@ macro_rules! __store_cases {
             a_task_in_work_is_asked_to_stop
             a_cancel_cancels_what_depends_on_it
             a_settled_task_cannot_be_cancelled
-            an_unknown_task_cannot_be_cancelled;
+            an_unknown_task_cannot_be_cancelled
+            a_cancel_and_the_end_of_the_work_may_meet_and_the_true_outcome_stays
+            a_cancel_that_meets_a_report_in_one_call_is_neither_lost_nor_told_again;
         retrying:
             a_failed_task_is_tried_again_with_a_fresh_budget
             a_retry_brings_back_what_fell_with_the_task

@@ -7,8 +7,8 @@ use super::scene::{broken, completed, refused, report, task};
 use crate::id::{Attempt, TaskId};
 use crate::store::{ClaimRequest, Report, ReportAnswer, ReportedStatus, StoreErrorKind};
 use crate::task::{
-    BACKOFF_CAP, Failure, FailureCode, MAX_MESSAGE_BYTES, MAX_OUTCOME_DATA_BYTES, MAX_WARNINGS, Outcome, TaskState,
-    TaskStatus,
+    BACKOFF_CAP, Failure, FailureCode, MAX_MESSAGE_BYTES, MAX_OUTCOME_DATA_BYTES, MAX_RETRIES, MAX_WARNINGS, NewTask,
+    Outcome, TaskState, TaskStatus, backoff,
 };
 
 pub(super) async fn a_completed_task_keeps_its_outcome(harness: &StoreHarness) {
@@ -102,6 +102,27 @@ pub(super) async fn a_retryable_failure_waits_for_its_backoff(harness: &StoreHar
     }
     harness.pass(backoff);
     assert_eq!(worker.claim_ids(1).await, [id]);
+}
+
+pub(super) async fn each_backoff_has_its_ceiling_and_the_attempts_behind_it_wait(harness: &StoreHarness) {
+    let patient = NewTask { max_retries: MAX_RETRIES, ..task() };
+    let id = harness.submit_one(patient).await;
+    let worker = harness.worker("vm1");
+    let mut longest = Duration::ZERO;
+    for retries in 0..16 {
+        worker.work(refused()).await;
+        let delay = harness.task(id).await.ready_at.since(harness.now());
+        assert!(delay <= backoff(retries, 1.0), "retry {retries} waits {delay:?}");
+        longest = longest.max(delay);
+        if delay > Duration::from_millis(1) {
+            harness.pass(delay - Duration::from_millis(1));
+            assert_eq!(worker.claim_ids(1).await, [], "not before its time");
+            harness.pass(Duration::from_millis(1));
+        } else {
+            harness.pass(delay);
+        }
+    }
+    assert!(longest > BACKOFF_CAP / 10, "delays grow: {longest:?}");
 }
 
 pub(super) async fn a_failure_that_is_not_retryable_settles_at_once(harness: &StoreHarness) {
