@@ -25,3 +25,9 @@ async fn faulty_line_submits_three_times_and_works_once() {
     ];
     assert_eq!(graphium_examples::faulty_line::run().await.unwrap(), expected);
 }
+
+#[tokio::test]
+async fn sqlite_inbox_has_a_task_for_the_order_that_was_kept_alone() {
+    let expected = ["order 1: parcel packed", "order 2: nothing to do"];
+    assert_eq!(graphium_examples::sqlite_inbox::run().await.unwrap(), expected);
+}

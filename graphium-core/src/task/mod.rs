@@ -9,8 +9,10 @@ mod outcome;
 mod payload;
 mod priority;
 mod retry;
+mod seconds;
 mod spec;
 mod state;
+mod submit;
 mod wire;
 
 pub use bounds::{
@@ -26,6 +28,7 @@ pub use payload::{
 };
 pub use priority::{AGEING_STEP, OrderKey, Priority, PriorityOutOfRange};
 pub use retry::{BACKOFF_BASE, BACKOFF_CAP, backoff};
+pub use seconds::Seconds;
 pub use spec::{
     IdempotencyKey, InvalidTask, Lane, MAX_DEPENDENCIES, MAX_PAYLOAD_BYTES, MAX_RETRIES, MAX_TIMEOUT, NewTask, Placed,
     TaskType,
@@ -33,6 +36,7 @@ pub use spec::{
 pub use state::{
     CancelReason, CancelRequest, InvalidTransition, Lease, Progress, TaskEvent, TaskState, TaskStatus, TransitionFault,
 };
+pub use submit::SubmitTask;
 pub use wire::TaskView;
 
 use std::sync::Arc;

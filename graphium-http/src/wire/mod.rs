@@ -9,12 +9,12 @@ mod health;
 mod instance;
 mod inventory;
 mod problem;
-mod seconds;
 mod stack;
 mod status;
-mod submit;
 mod task;
 mod token;
+
+pub use graphium_core::task::{Seconds, SubmitTask};
 
 pub use agent::{
     Challenge, CredentialCall, CredentialReply, HostSummary, JoinCall, MAX_MACHINE_LENGTH, join_message,
@@ -25,10 +25,8 @@ pub use health::Readiness;
 pub use instance::InstanceView;
 pub use inventory::InventoryCall;
 pub use problem::{Problem, ProblemCode, ProblemField};
-pub use seconds::Seconds;
 pub use stack::Validated;
 pub use status::{ErrorView, StatusCall};
-pub use submit::SubmitTask;
 pub use task::{LeaseFacts, task_of};
 pub use token::{CreateToken, CreatedToken, TokenRole, TokenView};
 

@@ -5,7 +5,9 @@ use rusqlite::{ToSql, params_from_iter};
 use serde::Serialize;
 
 use super::error::SqlError;
+use super::inbox::Opened;
 use super::rows::session_document;
+use crate::clock::Timestamp;
 use crate::store::engine::{Changes, Engine, Entry};
 use crate::store::page::ByOrder;
 
@@ -65,6 +67,11 @@ const KEEP_COUNTER: &str = "
 const APPEND_EVENT: &str = "
     INSERT INTO event (seq, type, at, task, stack, agent, actor, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 
+const TAKE_LETTER: &str = "DELETE FROM inbox WHERE key = ?";
+const REFUSE_LETTER: &str = "
+    INSERT INTO inbox_refused (key, json, error, refused_at) VALUES (?, ?, ?, ?)
+    ON CONFLICT (key) DO UPDATE SET json = excluded.json, error = excluded.error, refused_at = excluded.refused_at";
+
 impl Rows {
     /// Rows for this statement, of which each has so many values.
     fn of(statement: &'static str, width: usize) -> Self {
@@ -102,6 +109,17 @@ impl Batch {
         batch.counters(engine, changes);
         batch.events(changes)?;
         Ok(batch)
+    }
+
+    /// Adds what became of letters.
+    pub(super) fn add_letters(&mut self, opened: &Opened, now: Timestamp) {
+        let (mut taken, mut refused) = (Rows::of(TAKE_LETTER, 1), Rows::of(REFUSE_LETTER, 4));
+        let keys = opened.taken.iter().chain(opened.refused.iter().map(|(letter, _)| &letter.key));
+        keys.for_each(|key| taken.push([word(key)]));
+        for (letter, error) in &opened.refused {
+            refused.push([word(&letter.key), word(letter.json()), word(error), now.as_micros().into()]);
+        }
+        [taken, refused].into_iter().for_each(|rows| self.add(rows));
     }
 
     /// Whether there is nothing to write.

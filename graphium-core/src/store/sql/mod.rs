@@ -9,6 +9,7 @@ mod command;
 mod connection;
 mod error;
 mod flight;
+mod inbox;
 mod keeper;
 mod list;
 mod listing;
@@ -47,6 +48,12 @@ use crate::task::Task;
 ///
 /// What is acknowledged survives a crash of the process and of the machine (WAL, `synchronous=FULL`). One process at a
 /// time has the file; a lock file beside it refuses a second one. Unsettled tasks are held in memory.
+///
+/// Another program that writes to the same file, or the same one with its own connection, can submit inside its own
+/// transaction: it inserts a row into the table `inbox (key, json)`, whose JSON is a task or a list of tasks as
+/// [`SubmitTask`](crate::task::SubmitTask) reads them. Several times a second the store takes what has been committed
+/// there. A letter that it refuses moves to `inbox_refused (key, json, error, refused_at)`. In one process both must use the
+/// same SQLite library (`libsqlite3-sys` 0.37 here): two copies of it lose each other's locks.
 ///
 /// It works on two threads of its own: one decides, the other commits what has queued up meanwhile. A simulation under a
 /// paused tokio clock uses the [`MemoryStore`](super::MemoryStore): that clock would jump over the time of these threads.

@@ -424,3 +424,80 @@ async fn submit_elsewhere(store: &SqliteStore) -> Result<Submitted, StoreError> 
     let task = NewTask::new(AgentId::new("vm2").unwrap(), TaskType::Custom("backup".into()));
     store.submit(Submission::of("ann", [task])).await
 }
+
+/// The tasks that have come through the inbox once nothing is left in it.
+async fn once_the_inbox_is_empty(store: &SqliteStore) -> Vec<Task> {
+    let empty = async {
+        loop {
+            let left = "SELECT count(*) FROM inbox";
+            let left = store.readers.read(move |reader| Ok(reader.query_row(left, [], |row| row.get::<_, i64>(0))?));
+            if left.await.unwrap() == 0 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, empty).await.unwrap();
+    store.tasks(TaskFilter::default(), PageRequest::default()).await.unwrap().items
+}
+
+fn put_in_inbox(other: &Connection, key: &str, json: &str) {
+    other.execute("INSERT INTO inbox (key, json) VALUES (?, ?)", [key, json]).unwrap();
+}
+
+#[tokio::test]
+async fn a_task_of_the_inbox_comes_with_the_transaction_that_left_it() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let mut other = other_connection(&folder);
+    let letter = r#"{ "taskType": "backup", "agentId": "vm1", "priority": 7 }"#;
+    let lost = other.transaction().unwrap();
+    put_in_inbox(&lost, "lost", letter);
+    lost.rollback().unwrap();
+    let vm1 = vm1();
+    let waiting = store.claim(&vm1, asking(SessionId::generate(), PATIENCE));
+    let kept = async {
+        let kept = other.transaction().unwrap();
+        kept.execute_batch("CREATE TABLE orders (id TEXT)").unwrap();
+        put_in_inbox(&kept, "kept", letter);
+        kept.commit().unwrap();
+    };
+
+    let (answer, ()) = tokio::join!(waiting, kept);
+
+    let claimed = answer.unwrap().claims.remove(0).task;
+    assert_eq!((claimed.spec.priority.get(), claimed.spec.task_type.as_str()), (7, "backup"));
+    let tasks: Vec<_> = once_the_inbox_is_empty(&store).await.iter().map(Task::id).collect();
+    assert_eq!(tasks, [claimed.id()]);
+}
+
+#[tokio::test]
+async fn the_same_letter_again_has_no_effect_and_another_under_its_key_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let other = other_connection(&folder);
+    for priority in [1, 1, 2] {
+        put_in_inbox(&other, "a", &format!(r#"{{ "taskType": "x", "agentId": "vm1", "priority": {priority} }}"#));
+        assert_eq!(once_the_inbox_is_empty(&store).await.len(), 1);
+    }
+    let refused = other.query_row("SELECT error FROM inbox_refused WHERE key = 'a'", [], |row| row.get::<_, String>(0));
+    assert!(refused.unwrap().contains("another content"));
+}
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_read_is_refused_and_the_others_are_taken() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let mut other = other_connection(&folder);
+    let together = other.transaction().unwrap();
+    let good = r#"[{ "taskType": "x", "agentId": "vm1" }, { "taskType": "y", "agentId": "vm1" }]"#;
+    let letters = [("empty", ""), ("typo", r#"{ "taskTipe": "x" }"#), ("good", good), ("", r#"{ "taskType": "x" }"#)];
+    letters.iter().for_each(|(key, json)| put_in_inbox(&together, key, json));
+    together.commit().unwrap();
+
+    assert_eq!(once_the_inbox_is_empty(&store).await.len(), 2);
+
+    let mut refused = other.prepare("SELECT key FROM inbox_refused ORDER BY key").unwrap();
+    let refused: Vec<String> = refused.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(refused, ["", "empty", "typo"]);
+}

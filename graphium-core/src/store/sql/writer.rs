@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Batch;
 use super::command::{Answer, Command, Reply, chain, not_kept};
 use super::error::SqlError;
 use super::flight::Flight;
+use super::inbox::{self, Letter, Opened};
 use super::keeper::Keeper;
 use super::{connection, load, write};
 use crate::clock::Clock;
@@ -61,6 +62,8 @@ pub(super) struct Writer {
     stale: bool,
     /// How many commits have failed.
     failures: u64,
+    /// The version of the file when the inbox was last found empty.
+    inbox_seen: Option<i64>,
     /// Until when the writer does not wake by itself, because it could not read.
     paused_until: Option<Instant>,
     head: watch::Sender<Seq>,
@@ -92,6 +95,7 @@ impl Writer {
             flights,
             stale: false,
             failures: 0,
+            inbox_seen: None,
             paused_until: None,
             head,
         })
@@ -110,6 +114,8 @@ impl Writer {
     /// Works until the store is closed or nobody is left to ask.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, closing: CancellationToken) {
         let mut received = Vec::new();
+        let mut look = tokio::time::interval(inbox::LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let room = self.flights.len() < MAX_FLIGHTS;
             let wake = self.next_wake().filter(|_| room);
@@ -126,6 +132,10 @@ impl Writer {
                     continue;
                 }
                 () = closing.cancelled() => break,
+                _ = look.tick(), if room => {
+                    self.open_letters().await;
+                    continue;
+                }
                 count = inbox.recv_many(&mut received, MAX_COMMANDS), if room => if count == 0 { break },
                 () = wake => {}
             }
@@ -208,15 +218,70 @@ impl Writer {
         for command in batch {
             command.apply(&mut self.engine, &mut self.waiting, &mut answers);
         }
-        answers.extend(self.waiting.end_overdue(&mut self.engine).into_iter().map(Answer::from));
-        answers.extend(self.waiting.serve(&mut self.engine).into_iter().map(Answer::from));
-        self.keep(answers, loaded, last_wait).await;
+        answers.extend(self.serve());
+        self.keep(answers, loaded, last_wait, &Opened::default()).await;
+    }
+
+    /// Ends the waits that are over or have something to hear.
+    fn serve(&mut self) -> Vec<Answer> {
+        let mut ended = self.waiting.end_overdue(&mut self.engine);
+        ended.extend(self.waiting.serve(&mut self.engine));
+        ended.into_iter().map(Answer::from).collect()
+    }
+
+    /// Submits what others have left in the inbox.
+    async fn open_letters(&mut self) {
+        if self.stale {
+            return;
+        }
+        match inbox::look(&self.reader, &mut self.inbox_seen) {
+            Ok(letters) if letters.is_empty() => {}
+            Ok(letters) => self.submit_letters(letters).await,
+            Err(error) => tracing::warn!(error = %chain(&error), "the inbox cannot be read"),
+        }
+    }
+
+    async fn submit_letters(&mut self, letters: Vec<Letter>) {
+        self.land_all().await;
+        if self.stale {
+            return;
+        }
+        // What is left of more letters than are taken at a time is looked at next.
+        self.inbox_seen = None;
+        let last_wait = self.waiting.last();
+        self.engine.advance(self.setup.clock.now());
+        let (mut opened, mut loaded) = (Opened::default(), Vec::new());
+        for letter in letters {
+            let asked = letter.submission(|stack| self.engine.generation(stack));
+            let submitted = match asked {
+                Ok(submission) => {
+                    self.load_for(|engine, needs| engine.need_for_submission(&submission, needs)).map(|ids| {
+                        loaded.extend(ids);
+                        self.engine.submit(submission).map_err(|error| error.to_string())
+                    })
+                }
+                Err(problem) => Ok(Err(problem)),
+            };
+            match submitted {
+                Ok(Ok(_)) => opened.taken.push(letter.key),
+                Ok(Err(problem)) => {
+                    tracing::warn!(key = letter.key, problem, "a letter in the inbox is refused");
+                    opened.refused.push((letter, problem));
+                }
+                Err(error) => tracing::warn!(key = letter.key, error = %chain(&error), "a letter stays in the inbox"),
+            }
+        }
+        let answers = self.serve();
+        self.keep(answers, loaded, last_wait, &opened).await;
     }
 
     /// Hands over to the keeper what has changed.
-    async fn keep(&mut self, answers: Vec<Answer>, loaded: Vec<TaskId>, last_wait: u64) {
+    async fn keep(&mut self, answers: Vec<Answer>, loaded: Vec<TaskId>, last_wait: u64, letters: &Opened) {
         let changes = self.engine.take_changes();
-        let batch = Batch::of(&self.engine, &changes);
+        let batch = Batch::of(&self.engine, &changes).map(|mut batch| {
+            batch.add_letters(letters, self.engine.now());
+            batch
+        });
         let flight = Flight::new(answers, changes, loaded, last_wait, self.engine.head());
         let failures = self.failures;
         while self.flights.len() >= MAX_FLIGHTS {
@@ -295,10 +360,12 @@ impl Writer {
             self.land_all().await;
             self.reload().await?;
         }
+        self.load_for(|engine, needs| batch.iter().for_each(|command| command.need(engine, needs)))
+    }
+
+    fn load_for(&mut self, need: impl FnOnce(&Engine, &mut Needs)) -> Result<Vec<TaskId>, SqlError> {
         let mut needs = Needs::default();
-        for command in batch {
-            command.need(&self.engine, &mut needs);
-        }
+        need(&self.engine, &mut needs);
         if needs == Needs::default() {
             return Ok(Vec::new());
         }
@@ -333,7 +400,7 @@ impl Writer {
         } else {
             self.engine.keep_presence();
             let last_wait = self.waiting.last();
-            self.keep(ended.into_iter().map(Answer::from).collect(), Vec::new(), last_wait).await;
+            self.keep(ended.into_iter().map(Answer::from).collect(), Vec::new(), last_wait, &Opened::default()).await;
             self.land_all().await;
         }
         drop(self.reader);

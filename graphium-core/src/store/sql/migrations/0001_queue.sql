@@ -113,3 +113,17 @@ CREATE TABLE event (
     data  TEXT    NOT NULL                        -- JSON
 ) STRICT;
 CREATE INDEX event_task ON event (task) WHERE task IS NOT NULL;
+
+-- Where another program that writes to this file leaves tasks inside transactions of its own. The store takes a letter
+-- out of it in the transaction that creates its tasks, or moves it to the refused ones. These two tables are for others:
+-- their columns do not change.
+CREATE TABLE inbox (
+    key  TEXT NOT NULL PRIMARY KEY,               -- the writer's own; the same key and JSON again has no effect
+    json TEXT NOT NULL                            -- a task, or a list of tasks, as POST /tasks takes them
+) STRICT;
+CREATE TABLE inbox_refused (
+    key        TEXT    NOT NULL PRIMARY KEY,
+    json       TEXT    NOT NULL,
+    error      TEXT    NOT NULL,
+    refused_at INTEGER NOT NULL
+) STRICT;

@@ -1,15 +1,14 @@
-//! Body of `POST /tasks`: one of these, or a list.
+//! A task to be submitted, as the wire and the inbox write it.
 
-use graphium_core::id::{AgentId, ContainerName, Generation, Slot, StackName, TaskId};
-use graphium_core::task::{IdempotencyKey, Lane, NewTask, Placed, Priority, TaskType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Seconds;
+use super::{IdempotencyKey, Lane, NewTask, Placed, Priority, Seconds, TaskType};
+use crate::id::{AgentId, ContainerName, Generation, Slot, StackName, TaskId};
 
 /// A task to be submitted. What is left out gets the default of its type.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmitTask {
     /// Its id, where tasks of one submission depend on each other.
@@ -40,7 +39,7 @@ pub struct SubmitTask {
     pub priority: Option<Priority>,
     /// What the executor needs to know.
     #[serde(default)]
-    #[cfg_attr(feature = "server", schema(value_type = Object))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub payload: Value,
     /// How many further attempts a retryable failure gets. 0 is a real value.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,14 +30,14 @@ impl From<Duration> for Seconds {
     }
 }
 
-#[cfg(feature = "server")]
+#[cfg(feature = "openapi")]
 impl utoipa::PartialSchema for Seconds {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
         f64::schema()
     }
 }
 
-#[cfg(feature = "server")]
+#[cfg(feature = "openapi")]
 impl utoipa::ToSchema for Seconds {}
 
 #[cfg(test)]
