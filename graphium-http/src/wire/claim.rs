@@ -360,7 +360,7 @@ mod tests {
             cancel: Some(CancelRequest { at, reason }),
         };
         Task {
-            spec,
+            spec: spec.into(),
             created_at: at,
             ready_at: at,
             attempt: Attempt(3),
