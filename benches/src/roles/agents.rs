@@ -68,13 +68,14 @@ pub(crate) fn due_payload(due: Instant) -> serde_json::Value {
 
 impl Agents {
     pub(super) async fn play(self) -> anyhow::Result<()> {
-        let client = Client::builder(&self.url).local_address(self.from).build()?;
         let key = AgentKey::from_text(&self.key)?;
         let board = Arc::new(Board::default());
         let mut agents = JoinSet::new();
         for number in self.first..self.first + self.count {
+            // A client for each, as on hosts of their own: a shared one would hold more connections than there are agents.
+            let client = Client::builder(&self.url).local_address(self.from).build()?;
             let credential = AgentCredential::new(life::agent(number)?, key.clone());
-            let http = HttpAgent::new(client.clone(), credential);
+            let http = HttpAgent::new(client, credential);
             agents.spawn(live(Worker::new(Arc::new(http), life::agent(number)?), Arc::clone(&board)));
         }
         let mut orders = orders();
