@@ -26,7 +26,7 @@ def copy(connection: sqlite3.Connection, table: str, fresh: dict[str, str], sour
     connection.execute(
         f"INSERT INTO {table} ({', '.join(names)}) SELECT {values} "
         f"FROM (WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < ?) SELECT n FROM n) AS c "
-        f"CROSS JOIN {source} AS s ORDER BY c.n, s.rank",
+        f"CROSS JOIN {source} AS s",
         (copies,),
     )
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use graphium_core::clock::SystemClock;
 use graphium_core::store::{MAX_SLOTS, MAX_TASKS_PER_SUBMISSION, Submission};
+use graphium_core::task::NewTask;
 use serde::Deserialize;
 
 use crate::child::Child;
@@ -46,7 +47,7 @@ pub(crate) async fn fill(path: &Path, count: usize) -> anyhow::Result<()> {
 async fn finish(ground: &Ground, worker: &Worker, count: usize) -> anyhow::Result<()> {
     let mut left = count;
     while left > 0 {
-        let tasks = (0..left.min(MAX_TASKS_PER_SUBMISSION)).map(|_| life::task(&worker.agent));
+        let tasks = (0..left.min(MAX_TASKS_PER_SUBMISSION)).map(|_| NewTask::new(worker.agent.clone(), life::noop()));
         left -= ground.store.submit(Submission::of("bench", tasks)).await?.tasks.len();
     }
     let (mut reports, mut finished) = (Vec::new(), 0);

@@ -55,7 +55,7 @@ impl Part for Peers {
             return Ok(figures(rate, 0, 0).into());
         };
         let folder = tempfile::tempdir_in(&plan.scratch)?;
-        match peer.race(folder.path(), callers, plan.choose(100, 2_000)).await {
+        match peer.race(folder.path(), callers, plan.choose(100, 1_000)).await {
             Ok(found) => {
                 let full = found.synchronous == FULL;
                 let note = (!full).then(|| format!("ran with synchronous={}, not FULL", found.synchronous));

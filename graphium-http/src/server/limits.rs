@@ -12,6 +12,8 @@ pub const MAX_INVENTORY_BYTES: usize = 16 * 1024 * 1024;
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the head of a request may take to arrive.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How many connections may wait to be accepted, as far as the system allows: after a restart all agents come at once.
+pub const MAX_UNACCEPTED: u32 = 4_096;
 /// How many claims of all agents may wait at a time.
 pub const MAX_WAITING_POLLS: usize = 20_000;
 /// How many claims of one agent may wait at a time: one, and some whose connection was cut unnoticed.

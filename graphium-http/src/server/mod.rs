@@ -7,6 +7,7 @@ mod enrol;
 mod feed;
 mod keys;
 pub mod limits;
+mod listener;
 mod owner_file;
 mod problem;
 mod routes;

@@ -1,24 +1,22 @@
 //! Listening, and stopping without breaking a promise.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::accept::{DefaultAcceptor, NoDelayAcceptor};
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use graphium_core::clock::{Clock, SystemClock};
 use graphium_core::control::Control;
-use hyper_util::rt::TokioTimer;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::access::Access;
 use super::keys::{Installation, KeyError};
-use super::limits::{DRAIN_LIMIT, HEAD_TIMEOUT};
+use super::limits::DRAIN_LIMIT;
+use super::listener::{bind, listen};
 use super::routes;
 use super::state::{AppState, Polls, Streams};
 use super::tls;
@@ -205,8 +203,7 @@ pub async fn serve(
     let secure = tls.is_some();
     let installation = Installation::open(control.store(), &config.data_dir, config.clock.as_ref()).await?;
     let refused = |source| ServerError::Listen { listen: config.listen, source };
-    let listener = TcpListener::bind(config.listen).map_err(refused)?;
-    listener.set_nonblocking(true).map_err(refused)?;
+    let listener = bind(config.listen).map_err(refused)?;
     let local_addr = listener.local_addr().map_err(refused)?;
 
     let (tracker, stopping) = (TaskTracker::new(), shutdown.child_token());
@@ -237,29 +234,4 @@ async fn stop_when_told(
     shutdown.cancelled().await;
     handle.graceful_shutdown(Some(drain));
     Ok(())
-}
-
-type Listening = std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
-
-fn listen(
-    listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    handle: Handle<SocketAddr>,
-    app: Router,
-) -> std::io::Result<Listening> {
-    let mut server = axum_server::from_tcp(listener)?.handle(handle);
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    server.http_builder().http2().timer(TokioTimer::new());
-    let service = app.into_make_service();
-    Ok(match tls {
-        Some(config) => {
-            let tls = RustlsAcceptor::new(RustlsConfig::from_config(config));
-            let server = server.acceptor(tls.acceptor(NoDelayAcceptor::new()));
-            Box::pin(server.serve(service))
-        }
-        None => {
-            let server = server.map(|_: DefaultAcceptor| NoDelayAcceptor::new());
-            Box::pin(server.serve(service))
-        }
-    })
 }
