@@ -135,6 +135,7 @@ pub(crate) fn refused(error: ClientError) -> Failure {
             | StoreErrorKind::SessionEnded
             | StoreErrorKind::AgentInUse
             | StoreErrorKind::Forbidden
+            | StoreErrorKind::Gone
             | StoreErrorKind::Corrupt
             | StoreErrorKind::Internal
             | _ => Failure::new(Exit::Failed, text),

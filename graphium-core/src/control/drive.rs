@@ -23,6 +23,10 @@ const SCAN_INTERVAL: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How often leases and deadlines are looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often history is looked through for what is old enough to go.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a pruning leaves the store to others before the next, while there is more to prune.
+const PRUNE_PAUSE: Duration = Duration::from_millis(10);
 /// How long events gather before they are acted on, so that a burst costs one look.
 const GATHER: Duration = Duration::from_millis(5);
 /// The actor in the log.
@@ -38,13 +42,14 @@ enum Waits {
 }
 
 impl Control {
-    /// Sweeps leases and deadlines and drives rollouts until `shutdown`. Stopping it loses nothing: what it
+    /// Sweeps leases and deadlines, prunes history and drives rollouts until `shutdown`. Stopping it loses nothing: what it
     /// does is committed step by step, and whoever runs next carries on.
     pub async fn run(self, shutdown: CancellationToken) {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => {}
             () = self.sweep_forever() => {}
+            () = self.prune_forever() => {}
             () = self.drive_forever() => {}
         }
     }
@@ -56,6 +61,25 @@ impl Control {
             ticks.tick().await;
             if let Err(error) = self.store.sweep().await {
                 tracing::warn!(%error, "the sweep of leases and deadlines did not happen: it is tried again");
+            }
+        }
+    }
+
+    /// Removes what is older than the store keeps it, some at a time so that no commit is long.
+    async fn prune_forever(&self) {
+        let mut ticks = tokio::time::interval(PRUNE_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            loop {
+                match self.store.prune().await {
+                    Ok(pruned) if pruned.more => tokio::time::sleep(PRUNE_PAUSE).await,
+                    Ok(_) => break,
+                    Err(error) => {
+                        tracing::warn!(%error, "old history was not pruned: it is tried again");
+                        break;
+                    }
+                }
             }
         }
     }

@@ -23,6 +23,8 @@ pub enum StoreErrorKind {
     Unauthorized,
     /// The caller may not do this.
     Forbidden,
+    /// What was asked for was there and is not kept any more.
+    Gone,
     /// Not now: try again.
     Unavailable,
     /// What was read back is not what was written.
@@ -33,7 +35,7 @@ pub enum StoreErrorKind {
 
 impl StoreErrorKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NotFound,
         Self::Conflict,
         Self::Superseded,
@@ -42,6 +44,7 @@ impl StoreErrorKind {
         Self::Invalid,
         Self::Unauthorized,
         Self::Forbidden,
+        Self::Gone,
         Self::Unavailable,
         Self::Corrupt,
         Self::Internal,
@@ -59,6 +62,7 @@ impl StoreErrorKind {
             Self::Invalid => "invalid",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
+            Self::Gone => "gone",
             Self::Unavailable => "unavailable",
             Self::Corrupt => "corrupt",
             Self::Internal => "internal",
@@ -106,6 +110,7 @@ impl StoreError {
             | StoreErrorKind::Invalid
             | StoreErrorKind::Unauthorized
             | StoreErrorKind::Forbidden
+            | StoreErrorKind::Gone
             | StoreErrorKind::Corrupt
             | StoreErrorKind::Internal => false,
         }

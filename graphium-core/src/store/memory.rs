@@ -1,5 +1,6 @@
 //! A store in memory: for tests, simulations and programs that embed a queue and need no disk.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -7,13 +8,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::engine::{ClaimStep, Engine, Entry, not_found};
-use super::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED, check_events, check_limit};
+use super::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED, check_events, check_limit, no_place};
 use super::steady::SteadyClock;
 use super::waiting::{ClaimReply, Ended, Waiting};
 use super::{
-    AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, MAX_PAGE, Page, PageRequest, Record,
-    RecordKey, RecordKind, StoreError, StoreSettings, Submission, Submitted, TaskFilter, TaskHistory, TaskStats,
-    TaskStore,
+    AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, MAX_PAGE, PRUNE_BATCH, Page,
+    PageRequest, Pruned, Record, RecordKey, RecordKind, StoreError, StoreSettings, Submission, Submitted, TaskFilter,
+    TaskHistory, TaskStats, TaskStore,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -49,8 +50,8 @@ pub struct MemoryStore {
 struct Shelf {
     engine: Engine,
     waiting: Waiting,
-    /// Every event; the one at index `i` has number `i + 1`.
-    events: Vec<Event>,
+    /// Every event that is kept, with numbers that follow on each other.
+    events: VecDeque<Event>,
 }
 
 impl MemoryStore {
@@ -63,7 +64,7 @@ impl MemoryStore {
     /// An empty store whose backoffs are the same for the same seed.
     #[must_use]
     pub fn with_seed(clock: Arc<dyn Clock>, settings: StoreSettings, seed: u64) -> Self {
-        let shelf = Shelf { engine: Engine::new(settings, seed), waiting: Waiting::default(), events: Vec::new() };
+        let shelf = Shelf { engine: Engine::new(settings, seed), waiting: Waiting::default(), events: VecDeque::new() };
         Self { clock: SteadyClock::new(clock), shelf: Mutex::new(shelf), head: watch::Sender::new(Seq(0)) }
     }
 
@@ -79,7 +80,10 @@ impl MemoryStore {
         let result = action(&mut shelf);
         let Shelf { engine, waiting, events } = &mut *shelf;
         let served = waiting.serve(engine);
-        events.extend(engine.take_changes().events);
+        let changes = engine.take_changes();
+        let gone = changes.gone.events.map_or(0, |last| events.partition_point(|event| event.seq <= last));
+        events.drain(..gone);
+        events.extend(changes.events);
         let head = engine.head();
         drop(shelf);
         self.publish(head, served);
@@ -225,11 +229,15 @@ impl TaskStore for MemoryStore {
     async fn events(&self, after: Seq, filter: EventFilter, limit: usize) -> Result<(Vec<Event>, Seq), StoreError> {
         check_events(limit)?;
         let shelf = self.lock();
-        let start = usize::try_from(after.0).unwrap_or(usize::MAX).min(shelf.events.len());
+        let start = shelf.events.partition_point(|event| event.seq <= after);
+        let (oldest, head) = (shelf.events.front().map_or(Seq(1), |event| event.seq), shelf.engine.head());
+        if after != Seq(0) && (after.0 + 1 < oldest.0 || after > head) {
+            return Err(no_place(after, oldest, head));
+        }
         let mut found = Vec::new();
         let mut examined = after;
         let stretch = usize::try_from(MAX_EXAMINED).unwrap_or(usize::MAX);
-        for event in shelf.events[start..].iter().take(stretch) {
+        for event in shelf.events.range(start..).take(stretch) {
             if found.len() == limit {
                 break;
             }
@@ -255,6 +263,16 @@ impl TaskStore for MemoryStore {
 
     async fn sweep(&self) -> Result<usize, StoreError> {
         Ok(self.act(|shelf| shelf.engine.sweep()))
+    }
+
+    async fn prune(&self) -> Result<Pruned, StoreError> {
+        Ok(self.act(|Shelf { engine, events, .. }| {
+            let mut due = engine.due_in_memory();
+            let (cutoff, head) = (engine.cutoffs().events, engine.head());
+            let old = |event: &&Event| event.seq < head && cutoff.is_some_and(|cutoff| event.timestamp <= cutoff);
+            due.events = events.iter().take_while(old).take(PRUNE_BATCH).map(|event| event.seq).collect();
+            engine.prune(due)
+        }))
     }
 }
 

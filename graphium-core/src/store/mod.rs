@@ -12,6 +12,7 @@ mod memory;
 mod page;
 mod query;
 mod record;
+mod retention;
 #[cfg(feature = "sqlite")]
 mod sql;
 mod steady;
@@ -32,6 +33,7 @@ pub use query::{
     WaitPercentiles,
 };
 pub use record::{Expected, MAX_RECORD_NAME, Record, RecordKey, RecordKind, RecordWrite};
+pub use retention::{PRUNE_BATCH, Pruned, Retention};
 #[cfg(feature = "sqlite")]
 pub use sql::SqliteStore;
 pub use submission::{MAX_GENERATION, MAX_RECORDS_PER_SUBMISSION, MAX_TASKS_PER_SUBMISSION, Submission, Submitted};
@@ -45,7 +47,7 @@ use crate::event::Event;
 use crate::id::{AgentId, Seq, TaskId};
 use crate::task::Task;
 
-/// How a store treats time. The same for every backend; set once when it is opened.
+/// How a store treats time, and what it keeps. The same for every backend; set once when it is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreSettings {
     /// How long an agent's session lives after its last call: the lease of everything it works on.
@@ -55,15 +57,18 @@ pub struct StoreSettings {
     /// How long after the deadline of an attempt the server settles it by itself. The agent, which stops at the
     /// deadline, gets this long to report.
     pub deadline_grace: Duration,
+    /// How long what is over is kept.
+    pub retention: Retention,
 }
 
 impl Default for StoreSettings {
-    /// 30 s lease, down after 60 s more, 10 s of grace.
+    /// 30 s lease, down after 60 s more, 10 s of grace, and the default [`Retention`].
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(30),
             down_after: Duration::from_secs(60),
             deadline_grace: Duration::from_secs(10),
+            retention: Retention::default(),
         }
     }
 }
@@ -182,10 +187,13 @@ pub trait TaskStore: AgentStore {
 
     /// Events after `after`, oldest first, at most `limit`; empty when there are none yet.
     ///
-    /// The last number examined is returned too, so that a reader with a narrow filter moves on.
+    /// The last number examined is returned too, so that a reader with a narrow filter moves on. A reader that has seen
+    /// none yet asks after 0 and begins with the oldest event that is kept. For any other number the answer follows on
+    /// without a gap, or the call is refused: a reader is never made to skip what it has not seen.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Invalid`] for a limit over [`MAX_PAGE`].
+    /// [`StoreErrorKind::Invalid`] for a limit over [`MAX_PAGE`]; [`StoreErrorKind::Gone`] when events right after `after`
+    /// were pruned, or it is a number that this log has not come to.
     async fn events(&self, after: Seq, filter: EventFilter, limit: usize) -> Result<(Vec<Event>, Seq), StoreError>;
 
     /// The number of the newest event, as a wake-up hint: whoever waits for events waits for it to change,
@@ -210,4 +218,11 @@ pub trait TaskStore: AgentStore {
     /// # Errors
     /// [`StoreErrorKind::Unavailable`].
     async fn sweep(&self) -> Result<usize, StoreError>;
+
+    /// Removes history that is older than the [`Retention`] of the store, at most [`PRUNE_BATCH`] of it, in one commit.
+    /// Whoever asks goes on while there is [`more`](Pruned::more). Idempotent, and safe beside any other call.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unavailable`].
+    async fn prune(&self) -> Result<Pruned, StoreError>;
 }

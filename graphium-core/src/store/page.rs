@@ -2,7 +2,7 @@
 
 use super::{Cursor, MAX_PAGE, PageRequest, StoreError, StoreErrorKind};
 use crate::clock::Timestamp;
-use crate::id::TaskId;
+use crate::id::{Seq, TaskId};
 use crate::task::{AGEING_STEP, Task};
 
 fn no_cursor(cursor: &Cursor) -> StoreError {
@@ -30,6 +30,15 @@ pub(super) fn check_events(limit: usize) -> Result<(), StoreError> {
         return Err(StoreError::new(StoreErrorKind::Invalid, message));
     }
     Ok(())
+}
+
+/// The error for a reader of events that cannot go on where it was.
+pub(super) fn no_place(after: Seq, oldest: Seq, head: Seq) -> StoreError {
+    let message = format!(
+        "the log does not go on after event {after}: events {oldest} to {head} are kept; read the present state, then the \
+         events after {head}"
+    );
+    StoreError::new(StoreErrorKind::Gone, message)
 }
 
 /// A place in the list of tasks, newest first.

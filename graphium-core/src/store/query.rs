@@ -148,7 +148,8 @@ pub struct WaitPercentiles {
     pub p99_ms: u64,
 }
 
-/// The queue in numbers. Kept as counters: asking does not read history.
+/// The queue in numbers. Kept as counters: asking does not read history. They count the tasks that are kept, so they agree
+/// with the lists: what was pruned is in none of them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -12,8 +12,9 @@ use super::{Fault, FaultPlan};
 use crate::event::Event;
 use crate::id::{AgentId, Seq, TaskId};
 use crate::store::{
-    AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Record, RecordKey,
-    RecordKind, StoreError, StoreErrorKind, Submission, Submitted, TaskFilter, TaskHistory, TaskStats, TaskStore,
+    AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Pruned, Record,
+    RecordKey, RecordKind, StoreError, StoreErrorKind, Submission, Submitted, TaskFilter, TaskHistory, TaskStats,
+    TaskStore,
 };
 use crate::task::Task;
 
@@ -231,6 +232,10 @@ impl TaskStore for FaultyStore {
 
     async fn sweep(&self) -> Result<usize, StoreError> {
         self.pass(|| self.inner.sweep()).await
+    }
+
+    async fn prune(&self) -> Result<Pruned, StoreError> {
+        self.pass(|| self.inner.prune()).await
     }
 }
 

@@ -13,8 +13,8 @@ use crate::execute::{Execution, Executor};
 use crate::id::{AgentId, Seq, TaskId};
 use crate::stack::{EngineInfo, Instance};
 use crate::store::{
-    AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Record, RecordKey,
-    RecordKind, StoreError, Submission, Submitted, TaskFilter, TaskHistory, TaskStats, TaskStore,
+    AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Pruned, Record,
+    RecordKey, RecordKind, StoreError, Submission, Submitted, TaskFilter, TaskHistory, TaskStats, TaskStore,
 };
 use crate::task::{Outcome, PrefetchPayload, Task};
 
@@ -56,6 +56,7 @@ mock! {
         async fn hosts(&self) -> Result<Vec<Host>, StoreError>;
         async fn stats(&self) -> Result<TaskStats, StoreError>;
         async fn sweep(&self) -> Result<usize, StoreError>;
+        async fn prune(&self) -> Result<Pruned, StoreError>;
     }
 }
 

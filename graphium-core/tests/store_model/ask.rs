@@ -27,6 +27,9 @@ pub(crate) enum Ask {
     Cancel(u8),
     Retry(u8),
     Sweep,
+    Prune,
+    /// Long enough for history to be old.
+    PassDays(u8),
     Pass(u16),
     /// Closes the file, or lets it fall, and opens it again.
     Reopen {
@@ -141,5 +144,7 @@ pub(crate) fn ask() -> impl Strategy<Value = Ask> {
         3 => prop_oneof![(0..10_u16), (0..100_u16)].prop_map(Ask::Pass),
         1 => any::<bool>().prop_map(|close| Ask::Reopen { close }),
         1 => Just(Ask::Compare),
+        1 => Just(Ask::Prune),
+        1 => (0..50_u8).prop_map(Ask::PassDays),
     ]
 }

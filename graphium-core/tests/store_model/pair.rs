@@ -109,6 +109,10 @@ impl Pair {
             Ask::Sweep => {
                 same(self.model.sweep(), self.sqlite().sweep()).await;
             }
+            Ask::Prune => {
+                same(self.model.prune(), self.sqlite().prune()).await;
+            }
+            Ask::PassDays(days) => self.clock.advance(Duration::from_secs(86_400) * u32::from(*days)),
             Ask::Pass(seconds) => self.clock.advance(Duration::from_secs(u64::from(*seconds))),
             Ask::Reopen { close } => self.reopen(*close).await,
             Ask::Compare => self.compare_everything().await,

@@ -27,6 +27,7 @@ pub fn kind_of(problem: &Problem) -> StoreErrorKind {
         | ProblemCode::UnsupportedMediaType => StoreErrorKind::Invalid,
         ProblemCode::Unauthorized => StoreErrorKind::Unauthorized,
         ProblemCode::Forbidden => StoreErrorKind::Forbidden,
+        ProblemCode::Gone => StoreErrorKind::Gone,
         ProblemCode::RequestTimeout | ProblemCode::TooManyRequests | ProblemCode::Unavailable => {
             StoreErrorKind::Unavailable
         }
@@ -40,6 +41,7 @@ fn kind_of_status(status: u16) -> StoreErrorKind {
         401 => StoreErrorKind::Unauthorized,
         403 => StoreErrorKind::Forbidden,
         404 => StoreErrorKind::NotFound,
+        410 => StoreErrorKind::Gone,
         409 => StoreErrorKind::Conflict,
         408 | 429 | 502 | 503 | 504 => StoreErrorKind::Unavailable,
         400..=499 => StoreErrorKind::Invalid,

@@ -33,6 +33,14 @@ impl Feed {
         self.after
     }
 
+    /// Whether the log goes on where this reader is.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Gone`](graphium_core::store::StoreErrorKind::Gone) when what follows was pruned.
+    pub(crate) async fn check(&self) -> Result<(), StoreError> {
+        self.store.events(self.after, self.filter.clone(), 0).await.map(drop)
+    }
+
     /// The next events, in order, at least one; or none when nothing came for a beat.
     ///
     /// # Cancel safety

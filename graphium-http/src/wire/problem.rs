@@ -154,6 +154,8 @@ problem_codes! {
     Unauthorized = "unauthorized", UNAUTHORIZED, "not authenticated";
     /// The caller may not do this.
     Forbidden = "forbidden", FORBIDDEN, "not allowed";
+    /// It was there and is not kept any more.
+    Gone = "gone", GONE, "not kept any more";
     /// The route exists, for other methods.
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "method not allowed";
     /// The body did not come in time.

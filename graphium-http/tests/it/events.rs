@@ -5,7 +5,7 @@ use axum::http::{Request, StatusCode, header};
 use futures::{SinkExt, StreamExt, TryStreamExt};
 use graphium_core::event::{Event, EventType};
 use graphium_core::id::Seq;
-use graphium_core::store::EventFilter;
+use graphium_core::store::{EventFilter, StoreErrorKind, StoreSettings};
 use graphium_core::task::TaskType;
 use graphium_http::client::Client;
 use graphium_http::server::limits::STREAM_BEAT;
@@ -236,4 +236,28 @@ async fn a_busy_stream_too_ends_soon_after_its_token_is_revoked() {
 
     let text = read_until(response.into_body(), "event: end").await;
     assert!(text.contains("the token is not good any more") && !text.contains("task_created"), "{text}");
+}
+
+#[tokio::test]
+async fn a_reader_whose_next_events_were_pruned_is_told_and_skips_nothing() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let server = ground.server().await;
+    let admin = server.client(&ground.admin_token());
+    submit(&admin, 5).await;
+    ground.clock.advance(StoreSettings::default().retention.events.unwrap());
+    while ground.store.prune().await.unwrap().more {}
+
+    for path in ["/api/v1/events", "/api/v1/events?after=2"] {
+        let request = Request::get(path)
+            .header("last-event-id", "2")
+            .header(header::AUTHORIZATION, format!("Bearer {}", ground.admin_token()));
+        let (status, problem) = service.raw(request.body(Body::empty()).unwrap()).await;
+        assert_eq!((status, problem["code"].as_str()), (StatusCode::GONE, Some("gone")));
+        assert!(problem["detail"].as_str().unwrap().contains("events 5 to 5 are kept"), "{problem}");
+    }
+    let error = soon(admin.events(EventFilter::default(), Some(Seq(2))).next()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Gone);
+    let first = soon(admin.events(EventFilter::default(), Some(Seq(0))).next()).await.unwrap();
+    assert_eq!(first.seq, Seq(5));
 }

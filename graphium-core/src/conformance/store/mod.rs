@@ -31,6 +31,7 @@ mod keys;
 mod lanes;
 mod listing;
 mod numbering;
+mod pruning;
 mod racing;
 mod records;
 mod reporting;
@@ -311,6 +312,16 @@ macro_rules! __store_cases {
             a_clock_that_jumps_ahead_is_caught_up_with
             a_clock_that_jumps_back_freezes_nothing
             a_clock_that_steps_back_changes_no_order;
+        pruning:
+            what_is_settled_is_kept_for_its_time_and_then_goes
+            a_key_goes_with_its_task
+            what_is_not_settled_is_never_pruned
+            what_another_task_depends_on_is_kept_until_that_one_goes
+            what_the_newest_generation_did_is_kept
+            a_pruning_is_a_batch_and_says_whether_more_is_due
+            the_numbers_of_events_go_on_after_a_pruning
+            a_reader_that_was_overtaken_by_a_pruning_is_told
+            a_reader_that_is_ahead_of_the_log_is_told;
         records:
             a_record_is_written_by_compare_and_set
             a_record_that_is_not_as_expected_refuses_the_whole_submission

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Engine;
+use super::{Engine, Gone};
 use crate::event::{Event, NewEvent};
 use crate::id::{AgentId, Attempt, Seq, SessionId, StackName, TaskId};
 use crate::store::RecordKey;
@@ -37,6 +37,8 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) statuses: BTreeSet<TaskStatus>,
     pub(in crate::store) types: BTreeSet<TaskType>,
     pub(in crate::store) events: Vec<Event>,
+    /// What was pruned.
+    pub(in crate::store) gone: Gone,
 }
 
 impl Engine {

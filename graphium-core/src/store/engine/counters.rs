@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Engine;
 use crate::clock::Timestamp;
 use crate::store::{TaskStats, WaitPercentiles};
-use crate::task::{TaskStatus, TaskType};
+use crate::task::{Task, TaskStatus, TaskType};
 
 /// From how many of the latest tasks the percentiles are taken.
 const SAMPLES: usize = 1024;
@@ -34,6 +34,22 @@ impl Engine {
         *self.counters.by_type.entry(task_type.clone()).or_default() += 1;
         self.changes.statuses.insert(TaskStatus::Pending);
         self.changes.types.insert(task_type.clone());
+    }
+
+    /// Counts a task no more.
+    pub(super) fn count_removed(&mut self, task: &Task) {
+        let (status, name) = (task.status(), &task.spec.task_type);
+        if let Some(count) = self.counters.by_status.get_mut(&status) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = self.counters.by_type.get_mut(name) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.counters.by_type.remove(name);
+            }
+        }
+        self.changes.statuses.insert(status);
+        self.changes.types.insert(name.clone());
     }
 
     /// Counts a task that went from one status to another.

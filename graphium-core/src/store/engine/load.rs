@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AttemptEntry, Counters, EndedSessions, Engine, Entry, Life};
+use super::{AttemptEntry, Counters, Due, EndedSessions, Engine, Entry, Life, Mark};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Seq, StackName, TaskId};
 use crate::store::{Host, Record, RecordKey};
@@ -16,6 +16,8 @@ pub(in crate::store) struct Loaded {
     pub(in crate::store) attempts: Vec<AttemptEntry>,
     pub(in crate::store) keys: Vec<(IdempotencyKey, TaskId)>,
     pub(in crate::store) records: Vec<Record>,
+    /// What may be pruned, if that was asked.
+    pub(in crate::store) due: Option<Due>,
 }
 
 /// What a queue knows beside its tasks.
@@ -30,6 +32,7 @@ pub(in crate::store) struct Snapshot {
     pub(in crate::store) ended: EndedSessions,
     pub(in crate::store) lives: BTreeMap<StackName, Life>,
     pub(in crate::store) counters: Counters,
+    pub(in crate::store) attempts_mark: Mark,
 }
 
 impl Engine {
@@ -45,10 +48,12 @@ impl Engine {
         self.ended = snapshot.ended;
         self.lives = snapshot.lives;
         self.counters = snapshot.counters;
+        self.attempts_mark = snapshot.attempts_mark;
     }
 
     /// Takes what was read into memory. What is there already is newer and stays.
     pub(in crate::store) fn absorb(&mut self, loaded: Loaded) {
+        self.due = loaded.due;
         let mut fresh = Vec::new();
         for (task, number) in loaded.tasks {
             let id = task.id();
@@ -85,24 +90,8 @@ impl Engine {
             if !self.tasks.get(&id).is_some_and(|entry| entry.task.state.is_settled()) {
                 continue;
             }
-            let Some(entry) = self.tasks.remove(&id) else { continue };
             self.greatest_elsewhere = self.greatest_elsewhere.max(Some(id));
-            for dependency in &entry.task.spec.depends_on {
-                if let Some(dependants) = self.dependants.get_mut(dependency) {
-                    dependants.remove(&id);
-                    if dependants.is_empty() {
-                        self.dependants.remove(dependency);
-                    }
-                }
-            }
-            self.dependants.remove(&id);
-            if let Some(key) = &entry.task.spec.idempotency_key {
-                self.keys.remove(key);
-            }
-            let attempts: Vec<_> = self.attempts_of(id).map(|entry| entry.record.attempt).collect();
-            for attempt in attempts {
-                self.attempts.remove(&(id, attempt));
-            }
+            self.remove(id);
         }
     }
 }

@@ -26,6 +26,7 @@ mod lanes;
 mod load;
 #[cfg(feature = "sqlite")]
 mod needs;
+mod prune;
 mod queues;
 mod records;
 mod report;
@@ -48,6 +49,9 @@ pub(super) use generations::Life;
 pub(super) use load::{Loaded, Snapshot};
 #[cfg(feature = "sqlite")]
 pub(super) use needs::Needs;
+#[cfg(feature = "sqlite")]
+pub(super) use prune::Cutoffs;
+pub(super) use prune::{Due, Gone, Mark};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -100,6 +104,11 @@ pub(super) struct Engine {
     /// Which directives each agent's session has been given.
     told: HashMap<AgentId, BTreeSet<Order>>,
     counters: Counters,
+    /// The task up to which attempts are pruned, in the order in which tasks settled.
+    attempts_mark: Mark,
+    /// What a store has found that may be pruned.
+    #[cfg(feature = "sqlite")]
+    due: Option<Due>,
     /// Tasks that failed or were cancelled and whose dependants have not been told yet.
     fallen: Vec<TaskId>,
     /// Agents whose waiting claims may have something to hear.
@@ -136,6 +145,9 @@ impl Engine {
             ended: EndedSessions::default(),
             told: HashMap::new(),
             counters: Counters::default(),
+            attempts_mark: Mark::default(),
+            #[cfg(feature = "sqlite")]
+            due: None,
             fallen: Vec::new(),
             woken: BTreeSet::new(),
             changes: Changes::default(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Engine;
+use super::{Cutoffs, Engine};
 use crate::id::{Attempt, TaskId};
 use crate::store::{ClaimRequest, RecordKey, Submission};
 use crate::task::IdempotencyKey;
@@ -17,6 +17,8 @@ pub(in crate::store) struct Needs {
     pub(in crate::store) records: BTreeSet<RecordKey>,
     /// Tasks with all that fell with them, and the dependencies of these.
     pub(in crate::store) cascades: BTreeSet<TaskId>,
+    /// What may be pruned.
+    pub(in crate::store) due: Option<Cutoffs>,
 }
 
 impl Engine {

@@ -6,10 +6,21 @@ use serde::Serialize;
 
 use super::error::SqlError;
 use super::inbox::Opened;
+use super::listing::FIELDS;
 use super::rows::session_document;
 use crate::clock::Timestamp;
-use crate::store::engine::{Changes, Engine, Entry};
+use crate::store::engine::{Changes, Engine, Entry, Gone, Mark};
 use crate::store::page::ByOrder;
+use crate::task::Task;
+
+const DROP_TASK: &str = "DELETE FROM task WHERE number = ?";
+const DROP_SPEC: &str = "DELETE FROM task_spec WHERE number = ?";
+const DROP_ATTEMPTS: &str = "DELETE FROM attempt WHERE task = ?";
+const DROP_DEPENDENCY: &str = "DELETE FROM dependency WHERE dependency = ? AND dependant = ?";
+const DROP_KEY: &str = "DELETE FROM idempotency WHERE key = ?";
+const DROP_LISTING: &str = "DELETE FROM listing WHERE field = ? AND value = ? AND number = ?";
+const DROP_EVENTS: &str = "DELETE FROM event WHERE seq <= ?";
+const DROP_COUNTER: &str = "DELETE FROM counter WHERE kind = ? AND name = ?";
 
 /// The rows for one statement, which each of them is a run of.
 #[derive(Debug)]
@@ -26,6 +37,8 @@ pub(super) struct Batch {
     rows: Vec<Rows>,
     /// The newest task, by its place in the order of submission.
     pub(super) last_number: u64,
+    /// Whether it leaves room in the file.
+    pub(super) prunes: bool,
 }
 
 pub(super) const CREATE_TASK: &str = "
@@ -108,6 +121,7 @@ impl Batch {
         batch.hosts(engine, changes)?;
         batch.counters(engine, changes);
         batch.events(changes)?;
+        batch.gone(engine, &changes.gone);
         Ok(batch)
     }
 
@@ -246,14 +260,17 @@ impl Batch {
             let count = statuses.get(status).copied().unwrap_or(0);
             rows.push([word("status"), word(status.as_str()), integer(count)]);
         }
+        let mut dropped = Rows::of(DROP_COUNTER, 2);
         for name in &changes.types {
-            let count = types.get(name).copied().unwrap_or(0);
-            rows.push([word("type"), word(name.as_str()), integer(count)]);
+            match types.get(name) {
+                Some(count) => rows.push([word("type"), word(name.as_str()), integer(*count)]),
+                None => dropped.push([word("type"), word(name.as_str())]),
+            }
         }
         for host in changes.attempts_ended.iter().filter_map(|id| engine.hosts().get(id)) {
             rows.push([word("attempts_ended"), word(host.id.as_str()), integer(host.attempts_ended)]);
         }
-        self.add(rows);
+        [rows, dropped].into_iter().for_each(|rows| self.add(rows));
     }
 
     fn events(&mut self, changes: &Changes) -> Result<(), SqlError> {
@@ -273,6 +290,49 @@ impl Batch {
         self.add(rows);
         Ok(())
     }
+}
+
+impl Batch {
+    fn gone(&mut self, engine: &Engine, gone: &Gone) {
+        self.prunes = !gone.is_empty();
+        let (mut tasks, mut specs, mut attempts) =
+            (Rows::of(DROP_TASK, 1), Rows::of(DROP_SPEC, 1), Rows::of(DROP_ATTEMPTS, 1));
+        let (mut edges, mut keys) = (Rows::of(DROP_DEPENDENCY, 2), Rows::of(DROP_KEY, 1));
+        let (mut listed, mut events) = (Rows::of(DROP_LISTING, 3), Rows::of(DROP_EVENTS, 1));
+        for (task, number) in &gone.tasks {
+            [&mut tasks, &mut specs, &mut attempts].into_iter().for_each(|rows| rows.push([integer(*number)]));
+            for dependency in &task.spec.depends_on {
+                edges.push([bytes(dependency.as_uuid()).into(), bytes(task.id().as_uuid()).into()]);
+            }
+            keys.values.extend(task.spec.idempotency_key.as_ref().map(|key| word(key.as_str())));
+            for (field, value) in FIELDS.into_iter().zip(listed_values(task)) {
+                if let Some(value) = value {
+                    listed.push([word(field), word(value), integer(*number)]);
+                }
+            }
+        }
+        attempts.values.extend(gone.attempts.iter().map(|number| integer(*number)));
+        events.values.extend(gone.events.map(|seq| integer(seq.0)));
+        let mut mark = Rows::of(KEEP_COUNTER, 3);
+        if self.prunes {
+            let Mark { settled_at, number } = engine.attempts_mark();
+            mark.push([word("attempts_pruned"), word("settled_at"), settled_at.as_micros().into()]);
+            mark.push([word("attempts_pruned"), word("number"), integer(number)]);
+        }
+        [tasks, specs, attempts, edges, keys, listed, events, mark].into_iter().for_each(|rows| self.add(rows));
+    }
+}
+
+/// What a task is listed under, in the order of [`FIELDS`].
+fn listed_values(task: &Task) -> [Option<&str>; 4] {
+    let placed = task.spec.placed.as_ref();
+    let container = placed.and_then(|placed| placed.container.as_ref());
+    [
+        container.map(|container| container.as_str()),
+        placed.map(|placed| placed.stack.as_str()),
+        Some(task.agent().as_str()),
+        Some(task.spec.task_type.as_str()),
+    ]
 }
 
 fn new_task(entry: &Entry) -> Result<[Value; 15], SqlError> {

@@ -6,7 +6,9 @@ use super::error::SqlError;
 use crate::id::{AgentId, TaskId};
 use crate::store::engine::{ClaimStep, Engine, Needs};
 use crate::store::waiting::Waiting;
-use crate::store::{ClaimAnswer, ClaimRequest, Host, InventoryReport, StoreError, Submission, Submitted, TaskStats};
+use crate::store::{
+    ClaimAnswer, ClaimRequest, Host, InventoryReport, Pruned, StoreError, Submission, Submitted, TaskStats,
+};
 use crate::task::Task;
 
 /// Where an answer goes.
@@ -21,6 +23,7 @@ pub(super) enum Command {
     Cancel(TaskId, String, Reply<Task>),
     Retry(TaskId, String, Reply<Task>),
     Sweep(Reply<usize>),
+    Prune(Reply<Pruned>),
     Stats(Reply<TaskStats>),
     Hosts(Reply<Vec<Host>>),
 }
@@ -73,15 +76,16 @@ impl Command {
             | Self::Cancel(..)
             | Self::Retry(..)
             | Self::Sweep(_)
+            | Self::Prune(_)
             | Self::Stats(_)
             | Self::Hosts(_) => 1,
         }
     }
 
-    /// Whether it must be alone in its batch. What a retry brings back is looked up in the tables, which must
-    /// not be behind the memory.
+    /// Whether it must be alone in its batch. What a retry brings back, and what may be pruned, is looked up
+    /// in the tables, which must not be behind the memory.
     pub(super) fn is_alone(&self) -> bool {
-        matches!(self, Self::Retry(..))
+        matches!(self, Self::Retry(..) | Self::Prune(_))
     }
 
     /// Notes what it looks at that is not in memory.
@@ -93,6 +97,7 @@ impl Command {
             Self::Retry(id, ..) => {
                 needs.cascades.insert(*id);
             }
+            Self::Prune(_) => needs.due = Some(engine.cutoffs()),
             Self::Inventory(..) | Self::Sweep(_) | Self::Stats(_) | Self::Hosts(_) => {}
         }
     }
@@ -108,6 +113,7 @@ impl Command {
             Self::Cancel(id, by, reply) => answers.push(Answer::new(reply, engine.cancel(id, &by))),
             Self::Retry(id, by, reply) => answers.push(Answer::new(reply, engine.retry(id, &by))),
             Self::Sweep(reply) => answers.push(Answer::new(reply, Ok(engine.sweep()))),
+            Self::Prune(reply) => answers.push(Answer::new(reply, Ok(engine.prune_found()))),
             Self::Stats(reply) => answers.push(Answer::new(reply, Ok(engine.stats()))),
             Self::Hosts(reply) => answers.push(Answer::new(reply, Ok(engine.hosts().values().cloned().collect()))),
         }
@@ -121,6 +127,7 @@ impl Command {
             Self::Inventory(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Cancel(_, _, reply) | Self::Retry(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Sweep(reply) => drop(reply.send(Err(not_kept(error)))),
+            Self::Prune(reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Stats(reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Hosts(reply) => drop(reply.send(Err(not_kept(error)))),
         }

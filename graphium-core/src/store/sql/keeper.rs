@@ -13,6 +13,9 @@ use super::error::SqlError;
 use super::write::write;
 use super::{checkpoint, connection, listing};
 
+/// How many pages of what was pruned are given back to the file system at a time.
+const PAGES_GIVEN_BACK: u32 = 1024;
+
 /// What the keeper is asked to do.
 enum Job {
     Keep(Batch),
@@ -100,7 +103,7 @@ impl Work {
                     let kept = self.keep(&batch);
                     // Nobody may wait any more; what was kept is kept.
                     drop(done.send(kept));
-                    self.look_after(batch.last_number);
+                    self.look_after(&batch);
                 }
                 Job::Reopen(reply) => drop(reply.send(self.reopen())),
             }
@@ -120,13 +123,18 @@ impl Work {
     }
 
     /// What is due now and then, and can wait when it fails.
-    fn look_after(&mut self, last_number: u64) {
+    fn look_after(&mut self, batch: &Batch) {
         if self.behind {
             return;
         }
-        match listing::extend(&self.connection, self.listed, last_number) {
+        match listing::extend(&self.connection, self.listed, batch.last_number) {
             Ok(listed) => self.listed = listed,
             Err(error) => tracing::warn!(error = %chain(&error), "the newest tasks could not be indexed yet"),
+        }
+        if batch.prunes
+            && let Err(error) = shrink(&self.connection)
+        {
+            tracing::warn!(error = %chain(&error), "the room that was pruned stays in the file for now");
         }
         self.checkpoints.after_commit(&self.connection);
     }
@@ -136,4 +144,14 @@ impl Work {
         self.behind = false;
         Ok(())
     }
+}
+
+/// Makes the file smaller by some of the pages that nothing is in any more.
+fn shrink(connection: &Connection) -> Result<(), SqlError> {
+    let step = format!("PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})");
+    let mut statement = connection.prepare_cached(&step)?;
+    let mut rows = statement.query([])?;
+    // Each step gives back a page.
+    while rows.next()?.is_some() {}
+    Ok(())
 }

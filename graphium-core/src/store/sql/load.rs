@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use rusqlite::{Connection, Row, params};
 
+use super::due;
 use super::error::SqlError;
 use super::rows::{self, TASK_COLUMNS, WITH_SPEC, count, word};
 use crate::clock::Timestamp;
@@ -74,6 +75,10 @@ fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
     for (kind, name, value) in counters {
         match kind.as_str() {
             "status" => drop(snapshot.counters.by_status.insert(word("status", &name)?, value)),
+            "attempts_pruned" => match name.as_str() {
+                "settled_at" => snapshot.attempts_mark.settled_at = Timestamp::from_micros(signed(value)),
+                _ => snapshot.attempts_mark.number = value,
+            },
             "type" => drop(snapshot.counters.by_type.insert(word("type", &name)?, value)),
             "attempts_ended" => {
                 if let Some(host) = snapshot.hosts.get_mut(&word::<AgentId>("host", &name)?) {
@@ -88,7 +93,8 @@ fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
 
 /// Reads what the commands of a batch look at.
 pub(super) fn fetch(connection: &Connection, mut needs: Needs) -> Result<Loaded, SqlError> {
-    let mut loaded = Loaded::default();
+    let mut loaded =
+        Loaded { due: needs.due.map(|cutoffs| due::read(connection, &cutoffs)).transpose()?, ..Loaded::default() };
     for key in &needs.keys {
         let question = "SELECT task FROM idempotency WHERE key = ?";
         let found = all(connection, question, [key.as_str()], |row| rows::id(row, "task", TaskId::from_uuid))?;

@@ -7,6 +7,7 @@ mod batch;
 mod checkpoint;
 mod command;
 mod connection;
+mod due;
 mod error;
 mod flight;
 mod inbox;
@@ -36,8 +37,9 @@ use self::writer::{QUEUE, Setup, Writer};
 use super::page::{check_events, check_limit};
 use super::steady::SteadyClock;
 use super::{
-    AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Record, RecordKey,
-    RecordKind, StoreError, StoreSettings, Submission, Submitted, TaskFilter, TaskHistory, TaskStats, TaskStore,
+    AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Pruned, Record,
+    RecordKey, RecordKind, StoreError, StoreSettings, Submission, Submitted, TaskFilter, TaskHistory, TaskStats,
+    TaskStore,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -200,5 +202,9 @@ impl TaskStore for SqliteStore {
 
     async fn sweep(&self) -> Result<usize, StoreError> {
         self.ask(Command::Sweep).await
+    }
+
+    async fn prune(&self) -> Result<Pruned, StoreError> {
+        self.ask(Command::Prune).await
     }
 }

@@ -11,7 +11,7 @@ use super::rows::{self, count};
 use crate::event::Event;
 use crate::id::{Seq, TaskId};
 use crate::store::engine::{AttemptEntry, not_found};
-use crate::store::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED};
+use crate::store::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED, no_place};
 use crate::store::{
     EventFilter, MAX_PAGE, Page, PageRequest, Record, RecordKey, RecordKind, StoreError, TaskFilter, TaskHistory,
 };
@@ -138,17 +138,39 @@ impl Readers {
         let filter = filter.clone();
         let (events, end) = self
             .read(move |connection| {
-                let head = "SELECT coalesce(max(seq), 0) AS head FROM event";
-                let head: i64 = connection.query_row(head, [], |row| row.get("head"))?;
-                let end = count("event", head)?.min(after.0.saturating_add(MAX_EXAMINED)).max(after.0);
+                let Some(end) = end_of_stretch(connection, after)? else { return Ok(Err(place_of(connection)?)) };
                 let question = stretch_of_log(after, end, &filter, limit)?;
-                Ok((question.ask(connection, rows::event)?, end))
+                Ok(Ok((question.ask(connection, rows::event)?, end)))
             })
-            .await?;
+            .await?
+            .map_err(|(oldest, head)| no_place(after, oldest, head))?;
         let full = events.len() == limit;
         let examined = events.last().filter(|_| full).map_or(Seq(end), |event| event.seq);
         Ok((events, if limit == 0 { after } else { examined }))
     }
+}
+
+/// Where one look at the log after this number ends; none when the log does not go on there.
+fn end_of_stretch(connection: &Connection, after: Seq) -> Result<Option<u64>, SqlError> {
+    let (place, next) = (signed(after.0), signed(after.0).saturating_add(1));
+    let question = "
+        SELECT ?1 = 0 OR EXISTS (SELECT 1 FROM event WHERE seq = ?1) OR EXISTS (SELECT 1 FROM event WHERE seq = ?2) AS goes_on,
+               (SELECT min(seq) FROM event WHERE seq > ?1) AS first";
+    let (goes_on, first) = connection
+        .prepare_cached(question)?
+        .query_row([place, next], |row| Ok((row.get::<_, bool>("goes_on")?, row.get::<_, Option<i64>>("first")?)))?;
+    let Some(first) = first.filter(|_| goes_on) else { return Ok(goes_on.then_some(after.0)) };
+    let last = first.saturating_add(signed(MAX_EXAMINED) - 1);
+    let question = "SELECT max(seq) FROM event WHERE seq <= ?";
+    let end = connection.prepare_cached(question)?.query_row([last], |row| row.get(0))?;
+    Ok(Some(count("event", end)?))
+}
+
+/// The oldest and the newest event that are kept.
+fn place_of(connection: &Connection) -> Result<(Seq, Seq), SqlError> {
+    let question = "SELECT (SELECT coalesce(min(seq), 1) FROM event), (SELECT coalesce(max(seq), 0) FROM event)";
+    let (oldest, head) = connection.query_row(question, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((Seq(count("event", oldest)?), Seq(count("event", head)?)))
 }
 
 fn stretch_of_log(after: Seq, end: u64, filter: &EventFilter, limit: usize) -> Result<Question, SqlError> {

@@ -1,5 +1,7 @@
 //! What is true of SQLite alone; what is true of every store is in the conformance suite.
 
+mod pruning;
+
 use std::time::Duration;
 
 use rusqlite::Connection;

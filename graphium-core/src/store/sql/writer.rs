@@ -178,6 +178,8 @@ impl Writer {
     async fn commit_with_neighbours(&mut self, batch: Vec<Command>) {
         if batch.iter().any(Command::is_alone) {
             self.land_all().await;
+            // What is old enough to be pruned is looked up before it is done.
+            self.engine.advance(self.setup.clock.now());
         }
         let loaded = match self.prepare(&batch).await {
             Err(SqlError::Corrupt { .. }) if batch.len() > 1 => {

@@ -10,7 +10,7 @@ use axum::response::sse::{Event as Frame, KeepAlive, Sse};
 use futures::Stream;
 use graphium_core::event::{Event, EventType};
 use graphium_core::id::{AgentId, Seq, StackName, TaskId};
-use graphium_core::store::EventFilter;
+use graphium_core::store::{EventFilter, StoreErrorKind};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -63,7 +63,8 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Seq>, ApiError> {
     number.map(|number| Some(Seq(number))).ok_or_else(|| ApiError::invalid("Last-Event-ID", "it is an event's number"))
 }
 
-/// The event log, live. Resume with `Last-Event-ID` or `after`: nothing is lost and nothing comes twice.
+/// The event log, live. Resume with `Last-Event-ID` or `after`: nothing is lost and nothing comes twice. Where the events to
+/// go on with were pruned, the answer is `gone`: read the present state, then the events from now on.
 #[utoipa::path(get, path = "/events", tag = "events", params(EventQuery), responses(
     (status = 200, content_type = "text/event-stream", body = Event), (status = "default", body = Problem)
 ))]
@@ -75,6 +76,7 @@ pub(super) async fn stream_events(
 ) -> Result<Sse<impl Stream<Item = Result<Frame, Infallible>>>, ApiError> {
     let permit = state.streams.admit()?;
     let feed = query.feed(&state, last_event_id(&headers)?)?;
+    feed.check().await?;
     let reader = Reader { feed, state, watcher, ready: VecDeque::new(), told: None, ended: false, _permit: permit };
     let frames = futures::stream::unfold(reader, |mut reader| async {
         let frame = reader.next().await?;
@@ -119,6 +121,7 @@ impl Reader {
             };
             match read {
                 Ok(events) => self.ready.extend(events),
+                Err(error) if error.kind() == StoreErrorKind::Gone => return Some(self.end(&error.to_string())),
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "an event stream could not read on");
                     return Some(self.end("the store does not answer: connect again"));

@@ -7,6 +7,7 @@ use axum::response::Response;
 use futures::stream::SplitSink;
 use futures::{SinkExt, StreamExt};
 use graphium_core::event::Event;
+use graphium_core::store::StoreErrorKind;
 
 use super::events::{EventQuery, REVOKED};
 use crate::server::body::Asked;
@@ -30,6 +31,7 @@ pub(super) async fn watch_events(
     let upgrade = upgrade.map_err(|rejection| ApiError::new(ProblemCode::Invalid, rejection.body_text()))?;
     let permit = state.streams.admit()?;
     let feed = query.feed(&state, None)?;
+    feed.check().await?;
     let upgrade = upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).max_frame_size(MAX_CLIENT_MESSAGE_BYTES);
     let tracker = state.tracker.clone();
     Ok(upgrade.on_upgrade(move |socket| {
@@ -74,6 +76,9 @@ async fn watch(socket: WebSocket, mut feed: Feed, state: &AppState, watcher: &mu
                         return "the client does not take frames";
                     }
                 }
+            }
+            Err(error) if error.kind() == StoreErrorKind::Gone => {
+                return close(&mut out, close_code::POLICY, "the events to go on with were pruned").await;
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "an event stream could not read on");

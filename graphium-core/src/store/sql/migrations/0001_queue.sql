@@ -96,7 +96,7 @@ CREATE TABLE generation (
 
 -- Counted as tasks change, so that no question counts history.
 CREATE TABLE counter (
-    kind  TEXT    NOT NULL,                       -- 'status', 'type', 'attempts_ended' (by host) or 'listed'
+    kind  TEXT    NOT NULL,                       -- 'status', 'type', 'attempts_ended' (by host), 'listed' or 'attempts_pruned'
     name  TEXT    NOT NULL,
     value INTEGER NOT NULL,
     PRIMARY KEY (kind, name)
