@@ -42,6 +42,10 @@ pub enum EventType {
     HostUpdated,
     /// A host was removed by an operator.
     HostRemoved,
+    /// The store was restored from a backup. Numbers of events jump here, and nowhere else.
+    StoreRestored,
+    /// Somebody has confirmed a restore.
+    StoreConfirmed,
 }
 
 impl EventType {
@@ -64,6 +68,8 @@ impl EventType {
             Self::HostAdded => "host_added",
             Self::HostUpdated => "host_updated",
             Self::HostRemoved => "host_removed",
+            Self::StoreRestored => "store_restored",
+            Self::StoreConfirmed => "store_confirmed",
         }
     }
 }

@@ -56,7 +56,7 @@ impl Control {
             DeploymentAction::Restart => plan::restart(&known.spec, &places),
             DeploymentAction::Delete => plan::delete(&hosts, &places, remove_volumes),
         };
-        let generation = next_generation(Some(&before));
+        let generation = next_generation(Some(&before), &world, stack);
         let mut deployment = self.new_deployment(known.spec.clone(), action, generation, actor);
         deployment.steps = plan.steps;
         deployment.warnings = plan.warnings;

@@ -122,7 +122,7 @@ impl Control {
             None => None,
         };
         world.make_sure(&mut plan.steps, latest.as_ref().map(|latest| &latest.value));
-        let generation = next_generation(before.as_ref());
+        let generation = next_generation(before.as_ref(), &world, &spec.name);
         let warnings = warnings.into_iter().chain(plan.warnings).collect();
         let plan_hash = hash(spec, generation, &plan.steps);
         let stack = spec.name.clone();
@@ -249,9 +249,11 @@ fn refusal(spec: &StackSpec, refused: &[Refusal]) -> ControlError {
     ControlError::new(ControlErrorKind::PlacementRefused, message).with_problems(problems)
 }
 
-/// The generation of the next deployment of a stack.
-pub(super) fn next_generation(before: Option<&Versioned<Stack>>) -> Generation {
-    before.map_or(Generation::default(), |stack| stack.value.generation).next()
+/// The generation of the next deployment of a stack: greater than every one that is known, and than every one that a host
+/// has, which a store that was restored from a backup may know nothing of.
+pub(super) fn next_generation(before: Option<&Versioned<Stack>>, world: &World, stack: &StackName) -> Generation {
+    let known = before.map_or(Generation::default(), |stack| stack.value.generation);
+    known.max(world.newest_generation(stack)).next()
 }
 
 /// Whether another change of the stack came between reading and committing.

@@ -113,6 +113,10 @@ impl Control {
         unobserved: &mut BTreeSet<StackName>,
     ) -> Result<(), ControlError> {
         let mut touched = self.stacks_in_events(seen).await?;
+        if self.store.status().await?.restored.is_some() {
+            // Nothing is driven before somebody has looked at what a restore brought back.
+            return Ok(());
+        }
         touched.append(unobserved);
         if full {
             touched.extend(self.every_stack().await?);

@@ -9,6 +9,7 @@ mod apply;
 mod drive;
 mod error;
 mod record;
+mod restore;
 mod view;
 mod world;
 
@@ -17,6 +18,7 @@ mod tests;
 
 pub use apply::{ApplyOptions, KEPT_DEPLOYMENTS, StackPlan};
 pub use error::{ControlError, ControlErrorKind};
+pub use restore::{Difference, differences};
 pub use view::{HostInstances, StackSummary, StackView, Waiting};
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ControlError;
-use crate::id::{AgentId, ContainerName, Slot, StackName};
+use crate::id::{AgentId, ContainerName, Generation, Slot, StackName};
 use crate::placement::HostView;
 use crate::plan::Places;
 use crate::stack::{Deployment, DeploymentStatus, Instance, Step, StepAction};
@@ -46,6 +46,13 @@ impl World {
             .map(|host| (host.id.clone(), of_stack(host)))
             .filter(|(_, instances)| !instances.is_empty())
             .collect()
+    }
+
+    /// The newest generation of a stack that a host has.
+    pub(super) fn newest_generation(&self, stack: &StackName) -> Generation {
+        let observed = self.hosts.iter().flat_map(|host| &host.instances);
+        let of_stack = observed.filter(|instance| instance.stack.as_ref() == Some(stack));
+        of_stack.map(|instance| instance.generation).max().unwrap_or_default()
     }
 
     /// The hosts as placement sees them: for this stack, so its own ports do not count as taken.

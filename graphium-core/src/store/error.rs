@@ -25,6 +25,8 @@ pub enum StoreErrorKind {
     Forbidden,
     /// What was asked for was there and is not kept any more.
     Gone,
+    /// The store was restored from a backup, and takes no work before somebody has confirmed that.
+    Held,
     /// Not now: try again.
     Unavailable,
     /// What was read back is not what was written.
@@ -35,7 +37,7 @@ pub enum StoreErrorKind {
 
 impl StoreErrorKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NotFound,
         Self::Conflict,
         Self::Superseded,
@@ -45,6 +47,7 @@ impl StoreErrorKind {
         Self::Unauthorized,
         Self::Forbidden,
         Self::Gone,
+        Self::Held,
         Self::Unavailable,
         Self::Corrupt,
         Self::Internal,
@@ -63,6 +66,7 @@ impl StoreErrorKind {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::Gone => "gone",
+            Self::Held => "held",
             Self::Unavailable => "unavailable",
             Self::Corrupt => "corrupt",
             Self::Internal => "internal",
@@ -111,6 +115,7 @@ impl StoreError {
             | StoreErrorKind::Unauthorized
             | StoreErrorKind::Forbidden
             | StoreErrorKind::Gone
+            | StoreErrorKind::Held
             | StoreErrorKind::Corrupt
             | StoreErrorKind::Internal => false,
         }

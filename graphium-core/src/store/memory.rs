@@ -13,8 +13,8 @@ use super::steady::SteadyClock;
 use super::waiting::{ClaimReply, Ended, Waiting};
 use super::{
     AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, MAX_PAGE, PRUNE_BATCH, Page,
-    PageRequest, Pruned, Record, RecordKey, RecordKind, StoreError, StoreSettings, Submission, Submitted, TaskFilter,
-    TaskHistory, TaskStats, TaskStore,
+    PageRequest, Pruned, Record, RecordKey, RecordKind, StoreError, StoreSettings, StoreStatus, Submission, Submitted,
+    TaskFilter, TaskHistory, TaskStats, TaskStore,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -263,6 +263,14 @@ impl TaskStore for MemoryStore {
 
     async fn sweep(&self) -> Result<usize, StoreError> {
         Ok(self.act(|shelf| shelf.engine.sweep()))
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        Ok(self.lock().engine.status())
+    }
+
+    async fn confirm_restore(&self, by: &str) -> Result<StoreStatus, StoreError> {
+        Ok(self.act(|shelf| shelf.engine.confirm_restore(by)))
     }
 
     async fn prune(&self) -> Result<Pruned, StoreError> {

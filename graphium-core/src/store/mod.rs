@@ -12,6 +12,7 @@ mod memory;
 mod page;
 mod query;
 mod record;
+mod restored;
 mod retention;
 #[cfg(feature = "sqlite")]
 mod sql;
@@ -33,9 +34,10 @@ pub use query::{
     WaitPercentiles,
 };
 pub use record::{Expected, MAX_RECORD_NAME, Record, RecordKey, RecordKind, RecordWrite};
+pub use restored::{RESTORE_STRIDE, Restored, StoreStatus};
 pub use retention::{PRUNE_BATCH, Pruned, Retention};
 #[cfg(feature = "sqlite")]
-pub use sql::SqliteStore;
+pub use sql::{SqliteStore, StoreFinding};
 pub use submission::{MAX_GENERATION, MAX_RECORDS_PER_SUBMISSION, MAX_TASKS_PER_SUBMISSION, Submission, Submitted};
 
 use std::time::Duration;
@@ -225,4 +227,20 @@ pub trait TaskStore: AgentStore {
     /// # Errors
     /// [`StoreErrorKind::Unavailable`].
     async fn prune(&self) -> Result<Pruned, StoreError>;
+
+    /// How often the store was restored from a backup, and whether it is held: since its last restore nobody has
+    /// confirmed that it may go on.
+    ///
+    /// A held store gives out no work and takes none: claims are answered without tasks, submissions with tasks and retries
+    /// are refused with [`StoreErrorKind::Held`]. Agents still speak for their hosts and report what they see.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unavailable`].
+    async fn status(&self) -> Result<StoreStatus, StoreError>;
+
+    /// Lets a held store go on, and cancels what of its stacks was not settled in the backup. Idempotent.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unavailable`].
+    async fn confirm_restore(&self, by: &str) -> Result<StoreStatus, StoreError>;
 }

@@ -13,8 +13,8 @@ use crate::event::Event;
 use crate::id::{AgentId, Seq, TaskId};
 use crate::store::{
     AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Pruned, Record,
-    RecordKey, RecordKind, StoreError, StoreErrorKind, Submission, Submitted, TaskFilter, TaskHistory, TaskStats,
-    TaskStore,
+    RecordKey, RecordKind, StoreError, StoreErrorKind, StoreStatus, Submission, Submitted, TaskFilter, TaskHistory,
+    TaskStats, TaskStore,
 };
 use crate::task::Task;
 
@@ -236,6 +236,14 @@ impl TaskStore for FaultyStore {
 
     async fn prune(&self) -> Result<Pruned, StoreError> {
         self.pass(|| self.inner.prune()).await
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        self.pass(|| self.inner.status()).await
+    }
+
+    async fn confirm_restore(&self, by: &str) -> Result<StoreStatus, StoreError> {
+        self.pass(|| self.inner.confirm_restore(by)).await
     }
 }
 

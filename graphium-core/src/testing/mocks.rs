@@ -14,7 +14,8 @@ use crate::id::{AgentId, Seq, TaskId};
 use crate::stack::{EngineInfo, Instance};
 use crate::store::{
     AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Pruned, Record,
-    RecordKey, RecordKind, StoreError, Submission, Submitted, TaskFilter, TaskHistory, TaskStats, TaskStore,
+    RecordKey, RecordKind, StoreError, StoreStatus, Submission, Submitted, TaskFilter, TaskHistory, TaskStats,
+    TaskStore,
 };
 use crate::task::{Outcome, PrefetchPayload, Task};
 
@@ -57,6 +58,8 @@ mock! {
         async fn stats(&self) -> Result<TaskStats, StoreError>;
         async fn sweep(&self) -> Result<usize, StoreError>;
         async fn prune(&self) -> Result<Pruned, StoreError>;
+        async fn status(&self) -> Result<StoreStatus, StoreError>;
+        async fn confirm_restore(&self, by: &str) -> Result<StoreStatus, StoreError>;
     }
 }
 

@@ -27,6 +27,7 @@ pub fn kind_of(problem: &Problem) -> StoreErrorKind {
         | ProblemCode::UnsupportedMediaType => StoreErrorKind::Invalid,
         ProblemCode::Unauthorized => StoreErrorKind::Unauthorized,
         ProblemCode::Forbidden => StoreErrorKind::Forbidden,
+        ProblemCode::StoreHeld => StoreErrorKind::Held,
         ProblemCode::Gone => StoreErrorKind::Gone,
         ProblemCode::RequestTimeout | ProblemCode::TooManyRequests | ProblemCode::Unavailable => {
             StoreErrorKind::Unavailable

@@ -28,6 +28,7 @@ pub fn code_of(kind: StoreErrorKind) -> ProblemCode {
         StoreErrorKind::Invalid => ProblemCode::Invalid,
         StoreErrorKind::Unauthorized => ProblemCode::Unauthorized,
         StoreErrorKind::Forbidden => ProblemCode::Forbidden,
+        StoreErrorKind::Held => ProblemCode::StoreHeld,
         StoreErrorKind::Gone => ProblemCode::Gone,
         StoreErrorKind::Unavailable => ProblemCode::Unavailable,
         StoreErrorKind::Corrupt => ProblemCode::Corrupt,

@@ -154,6 +154,8 @@ problem_codes! {
     Unauthorized = "unauthorized", UNAUTHORIZED, "not authenticated";
     /// The caller may not do this.
     Forbidden = "forbidden", FORBIDDEN, "not allowed";
+    /// The store was restored from a backup, and somebody must confirm that first.
+    StoreHeld = "store_held", CONFLICT, "the store is held";
     /// It was there and is not kept any more.
     Gone = "gone", GONE, "not kept any more";
     /// The route exists, for other methods.

@@ -37,6 +37,8 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) statuses: BTreeSet<TaskStatus>,
     pub(in crate::store) types: BTreeSet<TaskType>,
     pub(in crate::store) events: Vec<Event>,
+    /// Whether another life of the store began, or a restore was confirmed.
+    pub(in crate::store) epoch: bool,
     /// What was pruned.
     pub(in crate::store) gone: Gone,
 }

@@ -104,7 +104,7 @@ impl Engine {
         let (agent, request) = (&waiter.agent, &waiter.request);
         let (directives, news) = self.directives(agent, request);
         let mut claims = self.pinned(agent, request);
-        if claims.is_empty() {
+        if claims.is_empty() && !self.is_held() {
             claims = match request.only {
                 Some(only) => self.take_only(agent, request, only),
                 None => self.take_first(agent, request),
@@ -160,7 +160,7 @@ impl Engine {
 
     fn assign(&mut self, id: TaskId, request: &ClaimRequest) {
         let Some(entry) = self.tasks.get(&id) else { return };
-        let (since, attempt) = (entry.claimable_since(), entry.task.attempt.next());
+        let (since, attempt) = (entry.claimable_since(), self.next_attempt(entry.task.attempt));
         let lease = Lease {
             session: request.session,
             attempt,

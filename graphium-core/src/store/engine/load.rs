@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AttemptEntry, Counters, Due, EndedSessions, Engine, Entry, Life, Mark};
+use super::{AttemptEntry, Counters, Due, EndedSessions, Engine, Entry, Epoch, Life, Mark};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Seq, StackName, TaskId};
 use crate::store::{Host, Record, RecordKey};
@@ -33,6 +33,7 @@ pub(in crate::store) struct Snapshot {
     pub(in crate::store) lives: BTreeMap<StackName, Life>,
     pub(in crate::store) counters: Counters,
     pub(in crate::store) attempts_mark: Mark,
+    pub(in crate::store) epoch: Epoch,
 }
 
 impl Engine {
@@ -49,6 +50,7 @@ impl Engine {
         self.lives = snapshot.lives;
         self.counters = snapshot.counters;
         self.attempts_mark = snapshot.attempts_mark;
+        self.epoch = snapshot.epoch;
     }
 
     /// Takes what was read into memory. What is there already is newer and stays.

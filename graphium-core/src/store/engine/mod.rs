@@ -19,6 +19,8 @@ mod counters;
 mod dependencies;
 mod ended;
 mod entry;
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a store in memory has no backup"))]
+mod epoch;
 mod generations;
 mod inventory;
 mod lanes;
@@ -44,14 +46,15 @@ pub(super) use counters::Counters;
 pub(super) use ended::EndedSessions;
 pub use ended::MAX_ENDED_SESSIONS;
 pub(super) use entry::Entry;
+pub(super) use epoch::Epoch;
 pub(super) use generations::Life;
 #[cfg(feature = "sqlite")]
 pub(super) use load::{Loaded, Snapshot};
 #[cfg(feature = "sqlite")]
 pub(super) use needs::Needs;
 #[cfg(feature = "sqlite")]
-pub(super) use prune::Cutoffs;
-pub(super) use prune::{Due, Gone, Mark};
+pub(super) use prune::{Cutoffs, Due};
+pub(super) use prune::{Gone, Mark};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -104,6 +107,7 @@ pub(super) struct Engine {
     /// Which directives each agent's session has been given.
     told: HashMap<AgentId, BTreeSet<Order>>,
     counters: Counters,
+    epoch: Epoch,
     /// The task up to which attempts are pruned, in the order in which tasks settled.
     attempts_mark: Mark,
     /// What a store has found that may be pruned.
@@ -145,6 +149,7 @@ impl Engine {
             ended: EndedSessions::default(),
             told: HashMap::new(),
             counters: Counters::default(),
+            epoch: Epoch::default(),
             attempts_mark: Mark::default(),
             #[cfg(feature = "sqlite")]
             due: None,

@@ -10,6 +10,7 @@ use crate::task::{CancelReason, Task, TaskEvent, TaskState, TaskStatus};
 impl Engine {
     /// Tries a task again with a fresh budget, and brings back the dependants that its end cancelled.
     pub(in crate::store) fn retry(&mut self, id: TaskId, by: &str) -> Result<Task, StoreError> {
+        self.refuse_while_held()?;
         self.check_retry(id)?;
         self.reopen(id, TaskEvent::Retry, by);
         let mut reopened = VecDeque::from([id]);

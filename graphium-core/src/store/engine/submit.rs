@@ -10,6 +10,7 @@ use crate::task::{CancelReason, NewTask, Task, TaskEvent, TaskState};
 impl Engine {
     /// Does a whole submission, or refuses it and changes nothing.
     pub(in crate::store) fn submit(&mut self, mut submission: Submission) -> Result<Submitted, StoreError> {
+        self.check_held(&submission)?;
         let plan = self.check_submission(&mut submission)?;
         let given: Vec<_> = submission.tasks.iter().map(|task| plan.meaning_of(task.id)).collect();
 

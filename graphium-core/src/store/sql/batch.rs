@@ -13,6 +13,8 @@ use crate::store::engine::{Changes, Engine, Entry, Gone, Mark};
 use crate::store::page::ByOrder;
 use crate::task::Task;
 
+/// From here on the file is a store and no backup.
+const KEEP_EPOCH: &str = "UPDATE store SET epoch = ?, base = ?, restored = ?, copied_at = NULL";
 const DROP_TASK: &str = "DELETE FROM task WHERE number = ?";
 const DROP_SPEC: &str = "DELETE FROM task_spec WHERE number = ?";
 const DROP_ATTEMPTS: &str = "DELETE FROM attempt WHERE task = ?";
@@ -122,6 +124,7 @@ impl Batch {
         batch.counters(engine, changes);
         batch.events(changes)?;
         batch.gone(engine, &changes.gone);
+        batch.epoch(engine, changes)?;
         Ok(batch)
     }
 
@@ -293,6 +296,17 @@ impl Batch {
 }
 
 impl Batch {
+    fn epoch(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
+        let mut row = Rows::of(KEEP_EPOCH, 3);
+        if changes.epoch {
+            let epoch = engine.epoch();
+            let restored = epoch.restored.as_ref().map(text).transpose()?.unwrap_or(Value::Null);
+            row.push([integer(epoch.number), integer(epoch.base), restored]);
+        }
+        self.add(row);
+        Ok(())
+    }
+
     fn gone(&mut self, engine: &Engine, gone: &Gone) {
         self.prunes = !gone.is_empty();
         let (mut tasks, mut specs, mut attempts) =

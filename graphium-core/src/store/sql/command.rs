@@ -7,7 +7,7 @@ use crate::id::{AgentId, TaskId};
 use crate::store::engine::{ClaimStep, Engine, Needs};
 use crate::store::waiting::Waiting;
 use crate::store::{
-    ClaimAnswer, ClaimRequest, Host, InventoryReport, Pruned, StoreError, Submission, Submitted, TaskStats,
+    ClaimAnswer, ClaimRequest, Host, InventoryReport, Pruned, StoreError, StoreStatus, Submission, Submitted, TaskStats,
 };
 use crate::task::Task;
 
@@ -24,6 +24,8 @@ pub(super) enum Command {
     Retry(TaskId, String, Reply<Task>),
     Sweep(Reply<usize>),
     Prune(Reply<Pruned>),
+    Status(Reply<StoreStatus>),
+    Confirm(String, Reply<StoreStatus>),
     Stats(Reply<TaskStats>),
     Hosts(Reply<Vec<Host>>),
 }
@@ -77,6 +79,8 @@ impl Command {
             | Self::Retry(..)
             | Self::Sweep(_)
             | Self::Prune(_)
+            | Self::Status(_)
+            | Self::Confirm(..)
             | Self::Stats(_)
             | Self::Hosts(_) => 1,
         }
@@ -98,7 +102,12 @@ impl Command {
                 needs.cascades.insert(*id);
             }
             Self::Prune(_) => needs.due = Some(engine.cutoffs()),
-            Self::Inventory(..) | Self::Sweep(_) | Self::Stats(_) | Self::Hosts(_) => {}
+            Self::Inventory(..)
+            | Self::Sweep(_)
+            | Self::Status(_)
+            | Self::Confirm(..)
+            | Self::Stats(_)
+            | Self::Hosts(_) => {}
         }
     }
 
@@ -113,6 +122,8 @@ impl Command {
             Self::Cancel(id, by, reply) => answers.push(Answer::new(reply, engine.cancel(id, &by))),
             Self::Retry(id, by, reply) => answers.push(Answer::new(reply, engine.retry(id, &by))),
             Self::Sweep(reply) => answers.push(Answer::new(reply, Ok(engine.sweep()))),
+            Self::Status(reply) => answers.push(Answer::new(reply, Ok(engine.status()))),
+            Self::Confirm(by, reply) => answers.push(Answer::new(reply, Ok(engine.confirm_restore(&by)))),
             Self::Prune(reply) => answers.push(Answer::new(reply, Ok(engine.prune_found()))),
             Self::Stats(reply) => answers.push(Answer::new(reply, Ok(engine.stats()))),
             Self::Hosts(reply) => answers.push(Answer::new(reply, Ok(engine.hosts().values().cloned().collect()))),
@@ -127,6 +138,7 @@ impl Command {
             Self::Inventory(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Cancel(_, _, reply) | Self::Retry(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Sweep(reply) => drop(reply.send(Err(not_kept(error)))),
+            Self::Status(reply) | Self::Confirm(_, reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Prune(reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Stats(reply) => drop(reply.send(Err(not_kept(error)))),
             Self::Hosts(reply) => drop(reply.send(Err(not_kept(error)))),

@@ -44,6 +44,11 @@ pub(super) fn writer(path: &Path) -> Result<Connection, SqlError> {
     Ok(connection)
 }
 
+/// A connection to a copy that nobody else uses, which stays as it is.
+pub(super) fn plain(path: &Path) -> Result<Connection, SqlError> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
 /// A connection that only reads.
 pub(super) fn reader(path: &Path) -> Result<Connection, SqlError> {
     open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)

@@ -31,6 +31,16 @@ pub(super) enum SqlError {
     Thread(#[source] std::io::Error),
     #[error("nothing is written after a write that failed, until the store has gone back to what is kept")]
     Behind,
+    #[error("the file {} could not be written or read: check its folder and the room on its disk", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("the file {} exists: name another one, or move it away", path.display())]
+    Exists { path: PathBuf },
+    #[error("the copy is not sound and was not kept: {what}")]
+    Unsound { what: String },
+    #[error("the file {} is no backup: only a file that a backup made is restored", path.display())]
+    NoBackup { path: PathBuf },
+    #[error("another backup is being made: wait for its end")]
+    Copying,
     #[error("the store was closed")]
     Closed,
 }
@@ -47,6 +57,7 @@ impl SqlError {
     pub(super) fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Migrate { .. } | Self::Corrupt { .. } => StoreErrorKind::Corrupt,
+            Self::Exists { .. } | Self::NoBackup { .. } => StoreErrorKind::Conflict,
             Self::Database(_)
             | Self::Full(_)
             | Self::Slow
@@ -56,6 +67,9 @@ impl SqlError {
             | Self::InUse { .. }
             | Self::Thread(_)
             | Self::Behind
+            | Self::Unsound { .. }
+            | Self::File { .. }
+            | Self::Copying
             | Self::Closed => StoreErrorKind::Unavailable,
         }
     }

@@ -1,17 +1,20 @@
 //! The thread that writes: it commits one batch while the queue prepares the next.
 
+use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
 use super::command::chain;
 use super::error::SqlError;
 use super::write::write;
-use super::{checkpoint, connection, listing};
+use super::{backup, checkpoint, connection, listing};
+use crate::id::Seq;
 
 /// How many pages of what was pruned are given back to the file system at a time.
 const PAGES_GIVEN_BACK: u32 = 1024;
@@ -21,6 +24,22 @@ enum Job {
     Keep(Batch),
     /// Begin anew on a connection that is not in the middle of anything.
     Reopen(oneshot::Sender<Result<(), SqlError>>),
+    /// Copy the database into this file, beside what else is to be done.
+    Copy(PathBuf, CopyReply),
+}
+
+type CopyReply = oneshot::Sender<Result<Seq, SqlError>>;
+
+/// Asks the keeper for copies, as long as it works.
+#[derive(Debug, Clone)]
+pub(super) struct Copies(mpsc::WeakUnboundedSender<Job>);
+
+impl Copies {
+    /// Asks for a copy in this file.
+    pub(super) fn make(&self, to: PathBuf, reply: CopyReply) -> Result<(), SqlError> {
+        let jobs = self.0.upgrade().ok_or(SqlError::Closed)?;
+        jobs.send(Job::Copy(to, reply)).map_err(|_| SqlError::Closed)
+    }
 }
 
 /// The writing end of the file. Dropping it lets the thread end once it has done what it was asked.
@@ -37,6 +56,7 @@ impl std::fmt::Debug for Job {
         f.write_str(match self {
             Self::Keep(_) => "Keep",
             Self::Reopen(_) => "Reopen",
+            Self::Copy(..) => "Copy",
         })
     }
 }
@@ -44,11 +64,11 @@ impl std::fmt::Debug for Job {
 struct Work {
     path: PathBuf,
     connection: Connection,
-    checkpoints: checkpoint::Checkpoints,
+    checkpoints: RefCell<checkpoint::Checkpoints>,
     /// Up to which number tasks are in the index of lists.
-    listed: u64,
+    listed: Cell<u64>,
     /// Whether a batch was not kept, so that none after it may be.
-    behind: bool,
+    behind: Cell<bool>,
     /// Kept as long as the connection.
     _lock: File,
 }
@@ -58,8 +78,9 @@ impl Keeper {
     pub(super) fn start(path: PathBuf, connection: Connection, lock: File) -> Result<Self, SqlError> {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (done, kept) = mpsc::unbounded_channel();
-        let (checkpoints, listed) = (checkpoint::Checkpoints::of(&path), listing::listed_to(&connection)?);
-        let work = Work { path, connection, checkpoints, listed, behind: false, _lock: lock };
+        let checkpoints = RefCell::new(checkpoint::Checkpoints::of(&path));
+        let (listed, behind) = (Cell::new(listing::listed_to(&connection)?), Cell::new(false));
+        let work = Work { path, connection, checkpoints, listed, behind, _lock: lock };
         let thread = std::thread::Builder::new().name("graphium-keeper".into());
         let thread = thread.spawn(move || work.run(inbox, &done)).map_err(SqlError::Thread)?;
         Ok(Self { jobs, kept, thread })
@@ -77,6 +98,11 @@ impl Keeper {
     /// A dropped call has taken nothing.
     pub(super) async fn kept(&mut self) -> Result<(), SqlError> {
         self.kept.recv().await.unwrap_or(Err(SqlError::Closed))
+    }
+
+    /// Who asks for copies.
+    pub(super) fn copies(&self) -> Copies {
+        Copies(self.jobs.downgrade())
     }
 
     /// Begins anew after a batch that was not kept.
@@ -97,15 +123,16 @@ impl Keeper {
 
 impl Work {
     fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Job>, done: &mpsc::UnboundedSender<Result<(), SqlError>>) {
-        while let Some(job) = inbox.blocking_recv() {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| inbox.blocking_recv()) {
             match job {
-                Job::Keep(batch) => {
-                    let kept = self.keep(&batch);
-                    // Nobody may wait any more; what was kept is kept.
-                    drop(done.send(kept));
-                    self.look_after(&batch);
-                }
+                Job::Keep(batch) => self.keep_and_tell(&batch, done),
                 Job::Reopen(reply) => drop(reply.send(self.reopen())),
+                Job::Copy(to, reply) => {
+                    let (copied, left) = self.copy(&to, &mut inbox, done);
+                    drop(reply.send(copied));
+                    next = left;
+                }
             }
         }
         if let Err((_, error)) = self.connection.close() {
@@ -113,22 +140,54 @@ impl Work {
         }
     }
 
-    fn keep(&mut self, batch: &Batch) -> Result<(), SqlError> {
-        if self.behind {
+    fn keep_and_tell(&self, batch: &Batch, done: &mpsc::UnboundedSender<Result<(), SqlError>>) {
+        // Nobody may wait any more; what was kept is kept.
+        drop(done.send(self.keep(batch)));
+        self.look_after(batch);
+    }
+
+    /// Copies the database; what is written meanwhile is in the copy. Answers also with a job that ended the copy and is
+    /// still to be done.
+    fn copy(
+        &self,
+        to: &Path,
+        inbox: &mut mpsc::UnboundedReceiver<Job>,
+        done: &mpsc::UnboundedSender<Result<(), SqlError>>,
+    ) -> (Result<Seq, SqlError>, Option<Job>) {
+        let mut left = None;
+        let between = || {
+            loop {
+                match inbox.try_recv() {
+                    Ok(Job::Keep(batch)) => self.keep_and_tell(&batch, done),
+                    Ok(Job::Copy(_, reply)) => drop(reply.send(Err(SqlError::Copying))),
+                    Ok(job @ Job::Reopen(_)) => {
+                        left = Some(job);
+                        return Err(SqlError::Behind);
+                    }
+                    Err(TryRecvError::Empty) => return Ok(()),
+                    Err(TryRecvError::Disconnected) => return Err(SqlError::Closed),
+                }
+            }
+        };
+        (backup::copy(&self.connection, to, between), left)
+    }
+
+    fn keep(&self, batch: &Batch) -> Result<(), SqlError> {
+        if self.behind.get() {
             return Err(SqlError::Behind);
         }
         let kept = write(&self.connection, batch);
-        self.behind = kept.is_err();
+        self.behind.set(kept.is_err());
         kept
     }
 
     /// What is due now and then, and can wait when it fails.
-    fn look_after(&mut self, batch: &Batch) {
-        if self.behind {
+    fn look_after(&self, batch: &Batch) {
+        if self.behind.get() {
             return;
         }
-        match listing::extend(&self.connection, self.listed, batch.last_number) {
-            Ok(listed) => self.listed = listed,
+        match listing::extend(&self.connection, self.listed.get(), batch.last_number) {
+            Ok(listed) => self.listed.set(listed),
             Err(error) => tracing::warn!(error = %chain(&error), "the newest tasks could not be indexed yet"),
         }
         if batch.prunes
@@ -136,12 +195,12 @@ impl Work {
         {
             tracing::warn!(error = %chain(&error), "the room that was pruned stays in the file for now");
         }
-        self.checkpoints.after_commit(&self.connection);
+        self.checkpoints.borrow_mut().after_commit(&self.connection);
     }
 
     fn reopen(&mut self) -> Result<(), SqlError> {
         self.connection = connection::writer(&self.path)?;
-        self.behind = false;
+        self.behind.set(false);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::error::SqlError;
 use super::rows::{self, TASK_COLUMNS, WITH_SPEC, count, word};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Generation, Seq, SessionId, TaskId};
-use crate::store::engine::{Engine, Life, Loaded, Needs, Snapshot};
+use crate::store::engine::{Engine, Epoch, Life, Loaded, Needs, Snapshot};
 use crate::task::Task;
 
 /// Reads everything that is open into an empty engine.
@@ -67,6 +67,14 @@ fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
     })?
     .into_iter()
     .collect();
+    let epoch = "SELECT epoch, base, restored FROM store";
+    for epoch in all(connection, epoch, [], |row| {
+        let restored: Option<String> = row.get("restored")?;
+        let restored = restored.map(|text| rows::json(|| "the restore".into(), &text)).transpose()?;
+        Ok(Epoch { number: count("epoch", row.get("epoch")?)?, base: count("base", row.get("base")?)?, restored })
+    })? {
+        snapshot.epoch = epoch;
+    }
     let counters = "SELECT kind, name, value FROM counter";
     let counters = all(connection, counters, [], |row| {
         let value = count("counter", row.get("value")?)?;
@@ -89,6 +97,12 @@ fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
         }
     }
     Ok(snapshot)
+}
+
+/// Until when the backup that this is knows what happened; none when it is no backup.
+pub(super) fn backup_at(connection: &Connection) -> Result<Option<Timestamp>, SqlError> {
+    let at: Option<i64> = connection.query_row("SELECT copied_at FROM store", [], |row| row.get(0))?;
+    Ok(at.map(Timestamp::from_micros))
 }
 
 /// Reads what the commands of a batch look at.

@@ -3,7 +3,9 @@
 //! The rules are the engine's; this folder only keeps what the engine changed and brings back what it needs. Nothing
 //! outside this folder names a type of the driver.
 
+mod backup;
 mod batch;
+mod check;
 mod checkpoint;
 mod command;
 mod connection;
@@ -30,16 +32,18 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use self::check::StoreFinding;
 use self::command::{Command, Reply};
 use self::error::SqlError;
+use self::keeper::Copies;
 use self::readers::{MAX_READ, Readers};
 use self::writer::{QUEUE, Setup, Writer};
 use super::page::{check_events, check_limit};
 use super::steady::SteadyClock;
 use super::{
     AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Pruned, Record,
-    RecordKey, RecordKind, StoreError, StoreSettings, Submission, Submitted, TaskFilter, TaskHistory, TaskStats,
-    TaskStore,
+    RecordKey, RecordKind, StoreError, StoreSettings, StoreStatus, Submission, Submitted, TaskFilter, TaskHistory,
+    TaskStats, TaskStore,
 };
 use crate::clock::Clock;
 use crate::event::Event;
@@ -63,6 +67,7 @@ use crate::task::Task;
 pub struct SqliteStore {
     writer: mpsc::Sender<Command>,
     readers: Readers,
+    copies: Copies,
     head: watch::Receiver<Seq>,
     closing: CancellationToken,
     /// Ends when the writer has ended.
@@ -94,10 +99,76 @@ impl SqliteStore {
         let opened = tokio::task::spawn_blocking(|| Writer::open(setup)).await;
         let writer = opened.map_err(SqlError::Read)??;
         let (sender, inbox) = mpsc::channel(QUEUE);
+        let copies = writer.copies();
         let (head, closing) = (writer.head(), CancellationToken::new());
         let ended = start(writer, inbox, closing.clone())?;
         let readers = Readers::new(path, MAX_READ);
-        Ok(Self { writer: sender, readers, head, closing, ended: Mutex::new(Some(ended)) })
+        Ok(Self { writer: sender, readers, copies, head, closing, ended: Mutex::new(Some(ended)) })
+    }
+
+    /// Makes a backup: a copy of the whole store in a new file, while the store goes on. Answers with the newest event in
+    /// it. The copy is looked through before it gets its name, and a store that opens it knows that it was restored.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file is there already or cannot be
+    /// written, or the store had to go back to what is kept meanwhile: try again.
+    pub async fn backup(&self, to: &Path) -> Result<Seq, StoreError> {
+        let to = to.to_owned();
+        let unfinished = backup::unfinished(&to)?;
+        let (reply, answer) = oneshot::channel();
+        self.copies.make(unfinished.clone(), reply)?;
+        let copied = answer.await.map_err(|_| SqlError::Closed)?;
+        let sealed = tokio::task::spawn_blocking(move || {
+            let sealed = copied.and_then(|head| backup::seal(&unfinished, &to, head).map(|()| head));
+            if sealed.is_err() {
+                backup::remove(&unfinished)?;
+            }
+            sealed
+        });
+        Ok(sealed.await.map_err(SqlError::Read)??)
+    }
+
+    /// Makes the same backup of a store's file from outside, whether a process has the store open or not.
+    ///
+    /// # Errors
+    /// As [`backup`](Self::backup).
+    pub async fn backup_file(database: &Path, to: &Path) -> Result<Seq, StoreError> {
+        let (database, to) = (database.to_owned(), to.to_owned());
+        let made = tokio::task::spawn_blocking(move || {
+            let unfinished = backup::unfinished(&to)?;
+            let source = connection::reader(&database)?;
+            // One reading from beginning to end: commits of others would make it begin again.
+            let snapshot = source.unchecked_transaction()?;
+            let copied = backup::copy(&snapshot, &unfinished, || Ok(()));
+            let sealed = copied.and_then(|head| backup::seal(&unfinished, &to, head).map(|()| head));
+            if sealed.is_err() {
+                backup::remove(&unfinished)?;
+            }
+            sealed
+        });
+        Ok(made.await.map_err(SqlError::Read)??)
+    }
+
+    /// Looks through a store's file for what does not belong together. A store that works on it goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file cannot be read.
+    pub async fn check(database: &Path) -> Result<Vec<StoreFinding>, StoreError> {
+        let database = database.to_owned();
+        let looked = tokio::task::spawn_blocking(move || check::look(&connection::reader(&database)?));
+        Ok(looked.await.map_err(SqlError::Read)??)
+    }
+
+    /// Puts a backup in the place of a store's file, which no process may have open. What was there is kept beside it,
+    /// under the name that is answered.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when a process has the store open, or the backup
+    /// is not sound.
+    pub async fn restore(backup: &Path, database: &Path) -> Result<Option<std::path::PathBuf>, StoreError> {
+        let (backup, database) = (backup.to_owned(), database.to_owned());
+        let restored = tokio::task::spawn_blocking(move || backup::put_back(&backup, &database));
+        Ok(restored.await.map_err(SqlError::Read)??)
     }
 
     /// Commits what has been asked, ends the claims that wait, and closes the file. Later calls are refused.
@@ -206,5 +277,13 @@ impl TaskStore for SqliteStore {
 
     async fn prune(&self) -> Result<Pruned, StoreError> {
         self.ask(Command::Prune).await
+    }
+
+    async fn status(&self) -> Result<StoreStatus, StoreError> {
+        self.ask(Command::Status).await
+    }
+
+    async fn confirm_restore(&self, by: &str) -> Result<StoreStatus, StoreError> {
+        self.ask(|reply| Command::Confirm(by.to_owned(), reply)).await
     }
 }

@@ -1,6 +1,7 @@
 //! What is true of SQLite alone; what is true of every store is in the conformance suite.
 
 mod pruning;
+mod restoring;
 
 use std::time::Duration;
 

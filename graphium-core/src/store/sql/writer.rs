@@ -17,7 +17,7 @@ use super::command::{Answer, Command, Reply, chain, not_kept};
 use super::error::SqlError;
 use super::flight::Flight;
 use super::inbox::{self, Letter, Opened};
-use super::keeper::Keeper;
+use super::keeper::{Copies, Keeper};
 use super::{connection, load, write};
 use crate::clock::Clock;
 use crate::id::{Seq, TaskId};
@@ -80,6 +80,9 @@ impl Writer {
         load::restore(&reader, &mut engine)?;
         setup.clock.go_on_from(engine.now());
         engine.advance(setup.clock.now());
+        if let Some(backup_at) = load::backup_at(&reader)? {
+            engine.begin_epoch(backup_at);
+        }
         engine.grant_grace();
         let changes = engine.take_changes();
         write::write(&connection, &Batch::of(&engine, &changes)?)?;
@@ -104,6 +107,11 @@ impl Writer {
     /// The number of the newest event that is kept.
     pub(super) fn head(&self) -> watch::Receiver<Seq> {
         self.head.subscribe()
+    }
+
+    /// Who makes backups.
+    pub(super) fn copies(&self) -> Copies {
+        self.keeper.copies()
     }
 
     #[cfg(test)]

@@ -127,3 +127,13 @@ CREATE TABLE inbox_refused (
     error      TEXT    NOT NULL,
     refused_at INTEGER NOT NULL
 ) STRICT;
+
+-- Which life of the store this is.
+CREATE TABLE store (
+    one       INTEGER PRIMARY KEY CHECK (one = 1),
+    epoch     INTEGER NOT NULL,                   -- how often it was restored from a backup
+    base      INTEGER NOT NULL,                   -- attempts that are given out now have greater numbers
+    copied_at INTEGER,                            -- in a backup, and there alone: until when it knows what happened
+    restored  TEXT                                -- JSON: a restore that nobody has confirmed yet
+) STRICT;
+INSERT INTO store (one, epoch, base) VALUES (1, 0, 0);
