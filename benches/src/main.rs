@@ -28,10 +28,15 @@ mod table;
 
 use anyhow::Context;
 use clap::Parser;
+use mimalloc::MiMalloc;
 
 use self::cli::{Cli, Command};
 use self::part::{Part, Plan};
 use self::results::Results;
+
+/// The allocator of the `graphium` binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();

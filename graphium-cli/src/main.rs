@@ -27,6 +27,11 @@ mod version;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
+
+/// What one thread of the store makes another lets go of, which the allocator of the system is slow at.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 use crate::cli::Cli;
 

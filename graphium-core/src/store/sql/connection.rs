@@ -35,6 +35,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, SqlError> {
 pub(super) fn writer(path: &Path) -> Result<Connection, SqlError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let set = "
+        PRAGMA page_size = 8192;
         PRAGMA auto_vacuum = INCREMENTAL;
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;

@@ -29,7 +29,7 @@ use crate::store::{ClaimAnswer, StoreSettings};
 /// How many commands may queue before callers wait for room.
 pub(super) const QUEUE: usize = 1024;
 /// The most commands in one commit.
-const MAX_COMMANDS: usize = 512;
+const MAX_COMMANDS: usize = 1024;
 /// The most tasks, roughly, in one commit: the first command that goes over it is the last one of its batch.
 const MAX_WEIGHT: usize = 2000;
 /// The most batches that are on their way into the file: one that is being committed and one that is ready.
