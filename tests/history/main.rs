@@ -17,7 +17,6 @@ mod journal;
 mod kills;
 mod ledger;
 mod line;
-mod needed;
 mod reader;
 mod recorded;
 mod script;
@@ -27,8 +26,8 @@ mod work;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use graphium_tests::Needed;
 use libtest_mimic::{Arguments, Failed, Trial};
-use needed::Needed;
 
 /// How long faults go on when nothing is said: with what comes before and after about a minute.
 const SECONDS: u64 = 30;

@@ -2,9 +2,11 @@
 
 mod engine;
 pub mod history;
+mod needed;
 mod probe;
 mod server;
 
 pub use engine::EnginePresence;
+pub use needed::Needed;
 pub use probe::{file_system, probe_image};
 pub use server::{free_port, graphium_binary};

@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// Whether no work is given out.
-    pub(super) fn is_held(&self) -> bool {
+    pub(in crate::store) fn is_held(&self) -> bool {
         self.epoch.restored.is_some()
     }
 

@@ -232,8 +232,11 @@ async fn hot_statements_look_rows_up_by_key() {
     let lists = [TaskFilter::default(), open, failed, statuses(&[TaskStatus::Completed]), by_type].into_iter();
     let lists = lists.flat_map(|filter| list::List::of(filter, &page).unwrap().questions());
     let lists = lists.map(|question| question.text().to_owned());
-    for statement in lists.chain([batch::CHANGE_TASK.to_owned(), batch::HOLD_TASK.to_owned(), load::by_id().to_owned()])
-    {
+    for statement in lists.chain([
+        batch::statement::CHANGE_TASK.to_owned(),
+        batch::statement::HOLD_TASK.to_owned(),
+        load::by_id().to_owned(),
+    ]) {
         let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
         let places = vec![rusqlite::types::Value::Null; explain.parameter_count()];
         let plan = explain.query_map(rusqlite::params_from_iter(places), |row| row.get::<_, String>("detail")).unwrap();

@@ -1,16 +1,24 @@
 //! What one commit keeps, as rows: made from the engine where it is, written where the database is.
 
+pub(super) mod statement;
+mod value;
+
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{ToSql, params_from_iter};
-use serde::Serialize;
 
-use super::error::SqlError;
-use super::inbox::Opened;
-use super::listing::FIELDS;
-use super::rows::session_document;
+use self::statement::{
+    APPEND_EVENT, CHANGE_TASK, CREATE_SPEC, CREATE_TASK, DROP_ENDED, DROP_GENERATION, DROP_RECORD, HOLD_TASK,
+    KEEP_ATTEMPT, KEEP_COUNTER, KEEP_DEPENDENCY, KEEP_ENDED, KEEP_GENERATION, KEEP_HOST, KEEP_INVENTORY, KEEP_KEY,
+    KEEP_RECORD, REFUSE_LETTER, TAKE_LETTER,
+};
+use self::value::{bytes, integer, text, word};
 use crate::clock::Timestamp;
 use crate::store::engine::{Changes, Engine, Entry, Gone, Mark};
 use crate::store::page::ByOrder;
+use crate::store::sql::error::SqlError;
+use crate::store::sql::inbox::Opened;
+use crate::store::sql::listing::FIELDS;
+use crate::store::sql::rows::session_document;
 use crate::task::Task;
 
 /// From here on the file is a store and no backup.
@@ -42,50 +50,6 @@ pub(super) struct Batch {
     /// Whether it leaves room in the file.
     pub(super) prunes: bool,
 }
-
-pub(super) const CREATE_TASK: &str = "
-    INSERT INTO task (number, id, agent, type, stack, container, status, order_at, ready_at, created_at, settled_at,
-                      attempt, retry_count, claim_id, state)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const CREATE_SPEC: &str = "INSERT INTO task_spec (number, spec) VALUES (?, ?)";
-pub(super) const CHANGE_TASK: &str = "
-    UPDATE task SET status = ?2, order_at = ?3, ready_at = ?4, settled_at = ?5, attempt = ?6, retry_count = ?7,
-                    claim_id = ?8, state = ?9
-    WHERE number = ?1";
-/// For a change that moves the task in no index.
-pub(super) const HOLD_TASK: &str =
-    "UPDATE task SET status = ?2, attempt = ?3, retry_count = ?4, claim_id = ?5, state = ?6 WHERE number = ?1";
-const KEEP_ATTEMPT: &str = "
-    INSERT INTO attempt (task, attempt, record, report) VALUES (?, ?, ?, ?)
-    ON CONFLICT (task, attempt) DO UPDATE SET record = excluded.record, report = excluded.report";
-const KEEP_DEPENDENCY: &str = "INSERT INTO dependency (dependency, dependant) VALUES (?, ?) ON CONFLICT DO NOTHING";
-const KEEP_KEY: &str = "INSERT INTO idempotency (key, task) VALUES (?, ?)";
-const KEEP_RECORD: &str = "
-    INSERT INTO record (kind, name, version, body, updated_at) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (kind, name) DO UPDATE
-    SET version = excluded.version, body = excluded.body, updated_at = excluded.updated_at";
-const DROP_RECORD: &str = "DELETE FROM record WHERE kind = ? AND name = ?";
-const KEEP_HOST: &str = "
-    INSERT INTO host (id, session) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET session = excluded.session";
-const KEEP_INVENTORY: &str = "
-    INSERT INTO inventory (host, engine, instances) VALUES (?, ?, ?)
-    ON CONFLICT (host) DO UPDATE SET engine = excluded.engine, instances = excluded.instances";
-const KEEP_ENDED: &str = "INSERT INTO ended_session (agent, session, ended_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-const DROP_ENDED: &str = "DELETE FROM ended_session WHERE agent = ? AND session = ?";
-const KEEP_GENERATION: &str = "
-    INSERT INTO generation (stack, newest, since) VALUES (?, ?, ?)
-    ON CONFLICT (stack) DO UPDATE SET newest = excluded.newest, since = excluded.since";
-const DROP_GENERATION: &str = "DELETE FROM generation WHERE stack = ?";
-const KEEP_COUNTER: &str = "
-    INSERT INTO counter (kind, name, value) VALUES (?, ?, ?)
-    ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value";
-const APPEND_EVENT: &str = "
-    INSERT INTO event (seq, type, at, task, stack, agent, actor, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-
-const TAKE_LETTER: &str = "DELETE FROM inbox WHERE key = ?";
-const REFUSE_LETTER: &str = "
-    INSERT INTO inbox_refused (key, json, error, refused_at) VALUES (?, ?, ?, ?)
-    ON CONFLICT (key) DO UPDATE SET json = excluded.json, error = excluded.error, refused_at = excluded.refused_at";
 
 impl Rows {
     /// Rows for this statement, of which each has so many values.
@@ -370,20 +334,4 @@ fn new_task(entry: &Entry) -> Result<[Value; 15], SqlError> {
         task.claim_id.map(|id| bytes(id.as_uuid())).into(),
         text(&task.state)?,
     ])
-}
-
-fn integer(number: u64) -> Value {
-    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
-}
-
-fn word(word: &str) -> Value {
-    Value::Text(word.to_owned())
-}
-
-fn bytes(id: uuid::Uuid) -> Vec<u8> {
-    id.as_bytes().to_vec()
-}
-
-fn text(value: &impl Serialize) -> Result<Value, SqlError> {
-    serde_json::to_string(value).map(Value::Text).map_err(|source| SqlError::corrupt("a value to be written", source))
 }

@@ -3,7 +3,11 @@
 //! While the keeper commits one batch, the next is done in memory already. Its answers wait for its own commit, and
 //! when an earlier commit fails, so do they.
 
-use std::collections::{HashSet, VecDeque};
+mod gathering;
+mod landing;
+mod letters;
+
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,26 +16,26 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::batch::Batch;
-use super::command::{Answer, Command, Reply, chain, not_kept};
-use super::error::SqlError;
-use super::flight::Flight;
-use super::inbox::{self, Letter, Opened};
-use super::keeper::{Copies, Keeper};
-use super::{connection, load, write};
+use self::gathering::{fits_one_batch, next_batch};
+use self::landing::refuse;
 use crate::clock::Clock;
 use crate::id::{Seq, TaskId};
+use crate::store::StoreSettings;
 use crate::store::engine::{Engine, Needs};
+use crate::store::sql::batch::Batch;
+use crate::store::sql::command::{Answer, Command, chain};
+use crate::store::sql::error::SqlError;
+use crate::store::sql::flight::Flight;
+use crate::store::sql::inbox::{self, Opened};
+use crate::store::sql::keeper::{Copies, Keeper};
+use crate::store::sql::{connection, load, write};
 use crate::store::steady::SteadyClock;
 use crate::store::waiting::Waiting;
-use crate::store::{ClaimAnswer, StoreSettings};
 
 /// How many commands may queue before callers wait for room.
 pub(super) const QUEUE: usize = 1024;
 /// The most commands in one commit.
 const MAX_COMMANDS: usize = 1024;
-/// The most tasks, roughly, in one commit: the first command that goes over it is the last one of its batch.
-const MAX_WEIGHT: usize = 2000;
 /// The most batches that are on their way into the file: one that is being committed and one that is ready.
 const MAX_FLIGHTS: usize = 2;
 /// How soon a clock that has not moved is looked at again.
@@ -239,52 +243,6 @@ impl Writer {
         ended.into_iter().map(Answer::from).collect()
     }
 
-    /// Submits what others have left in the inbox.
-    async fn open_letters(&mut self) {
-        if self.stale {
-            return;
-        }
-        match inbox::look(&self.reader, &mut self.inbox_seen) {
-            Ok(letters) if letters.is_empty() => {}
-            Ok(letters) => self.submit_letters(letters).await,
-            Err(error) => tracing::warn!(error = %chain(&error), "the inbox cannot be read"),
-        }
-    }
-
-    async fn submit_letters(&mut self, letters: Vec<Letter>) {
-        self.land_all().await;
-        if self.stale {
-            return;
-        }
-        // What is left of more letters than are taken at a time is looked at next.
-        self.inbox_seen = None;
-        let last_wait = self.waiting.last();
-        self.engine.advance(self.setup.clock.now());
-        let (mut opened, mut loaded) = (Opened::default(), Vec::new());
-        for letter in letters {
-            let asked = letter.submission(|stack| self.engine.generation(stack));
-            let submitted = match asked {
-                Ok(submission) => {
-                    self.load_for(|engine, needs| engine.need_for_submission(&submission, needs)).map(|ids| {
-                        loaded.extend(ids);
-                        self.engine.submit(submission).map_err(|error| error.to_string())
-                    })
-                }
-                Err(problem) => Ok(Err(problem)),
-            };
-            match submitted {
-                Ok(Ok(_)) => opened.taken.push(letter.key),
-                Ok(Err(problem)) => {
-                    tracing::warn!(key = letter.key, problem, "a letter in the inbox is refused");
-                    opened.refused.push((letter, problem));
-                }
-                Err(error) => tracing::warn!(key = letter.key, error = %chain(&error), "a letter stays in the inbox"),
-            }
-        }
-        let answers = self.serve();
-        self.keep(answers, loaded, last_wait, &opened).await;
-    }
-
     /// Hands over to the keeper what has changed.
     async fn keep(&mut self, answers: Vec<Answer>, loaded: Vec<TaskId>, last_wait: u64, letters: &Opened) {
         let changes = self.engine.take_changes();
@@ -313,57 +271,6 @@ impl Writer {
         }
     }
 
-    /// Answers for the oldest batch on its way, now that its end is known.
-    async fn land(&mut self, kept: Result<(), SqlError>) {
-        let Some(flight) = self.flights.pop_front() else { return };
-        match kept {
-            Ok(()) => self.arrive(flight),
-            Err(error) => self.fail(flight, &error).await,
-        }
-    }
-
-    fn arrive(&mut self, flight: Flight) {
-        self.evict(&flight);
-        self.head.send_if_modified(|head| std::mem::replace(head, flight.head) != flight.head);
-        flight.answers.into_iter().for_each(Answer::send);
-    }
-
-    /// Takes back a batch that is not kept, and with it all that were done on top of it.
-    async fn fail(&mut self, flight: Flight, error: &SqlError) {
-        tracing::error!(error = %chain(error), "the store could not commit; it goes back to what is kept");
-        (self.stale, self.failures) = (true, self.failures + 1);
-        self.crash(flight, error);
-        while let Some(flight) = self.flights.pop_front() {
-            drop(self.keeper.kept().await);
-            self.crash(flight, error);
-        }
-        if let Err(error) = self.reload().await {
-            tracing::warn!(error = %chain(&error), "the store could not go back yet; it tries again at the next call");
-        }
-    }
-
-    async fn land_all(&mut self) {
-        while !self.flights.is_empty() {
-            let kept = self.keeper.kept().await;
-            self.land(kept).await;
-        }
-    }
-
-    /// Tells everybody whom a batch would have answered that it was not kept. Waits that began in it are over, too: what
-    /// their claims reported is lost, so they must not hear that it was accepted.
-    fn crash(&mut self, flight: Flight, error: &SqlError) {
-        flight.answers.into_iter().for_each(|answer| answer.refuse(error));
-        refuse(self.waiting.take_newer(flight.last_wait), error);
-    }
-
-    /// Lets go of what has been kept and of what was read for it, unless a batch on its way has changed it again.
-    fn evict(&mut self, landed: &Flight) {
-        let flying: HashSet<_> = self.flights.iter().flat_map(Flight::tasks).collect();
-        self.engine.evict(landed.tasks().filter(|id| !flying.contains(id)));
-        let flights = &self.flights;
-        self.engine.evict_records(|key| !flights.iter().any(|flight| flight.has_record(key)));
-    }
-
     /// Brings into memory what the commands look at. Answers with the tasks that came by it.
     async fn prepare(&mut self, batch: &[Command]) -> Result<Vec<TaskId>, SqlError> {
         if self.stale {
@@ -387,20 +294,6 @@ impl Writer {
         Ok(ids)
     }
 
-    /// Throws the memory away and reads it again, on connections that are not in the middle of anything. The store was
-    /// away, not the agents: their sessions get a lease of grace.
-    async fn reload(&mut self) -> Result<(), SqlError> {
-        self.keeper.reopen().await?;
-        self.reader = connection::reader(&self.setup.path)?;
-        let mut engine = Engine::new(self.setup.settings, self.setup.seed);
-        load::restore(&self.reader, &mut engine)?;
-        engine.advance(self.setup.clock.now());
-        engine.grant_grace();
-        self.engine = engine;
-        self.stale = false;
-        Ok(())
-    }
-
     async fn finish(mut self) {
         self.land_all().await;
         let ended = self.waiting.end_all(&mut self.engine);
@@ -416,33 +309,4 @@ impl Writer {
         drop(self.reader);
         self.keeper.close();
     }
-}
-
-fn refuse(waits: Vec<Reply<ClaimAnswer>>, error: &SqlError) {
-    for reply in waits {
-        // Nobody may listen any more.
-        drop(reply.send(Err(not_kept(error))));
-    }
-}
-
-fn fits_one_batch(commands: &[Command]) -> bool {
-    let weight: usize = commands.iter().map(Command::weight).sum();
-    weight <= MAX_WEIGHT && !commands.iter().any(Command::is_alone)
-}
-
-fn next_batch(queue: &mut VecDeque<Command>) -> Vec<Command> {
-    let mut batch = Vec::new();
-    let mut weight = 0;
-    while let Some(command) = queue.front() {
-        if !batch.is_empty() && (command.is_alone() || weight >= MAX_WEIGHT) {
-            break;
-        }
-        weight += command.weight();
-        let last = command.is_alone();
-        batch.extend(queue.pop_front());
-        if last {
-            break;
-        }
-    }
-    batch
 }
