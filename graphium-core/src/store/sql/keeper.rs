@@ -78,7 +78,7 @@ impl Keeper {
     pub(super) fn start(path: PathBuf, connection: Connection, lock: File) -> Result<Self, SqlError> {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (done, kept) = mpsc::unbounded_channel();
-        let checkpoints = RefCell::new(checkpoint::Checkpoints::of(&path));
+        let checkpoints = RefCell::new(checkpoint::Checkpoints::of(&path, checkpoint::Bounds::default()));
         let (listed, behind) = (Cell::new(listing::listed_to(&connection)?), Cell::new(false));
         let work = Work { path, connection, checkpoints, listed, behind, _lock: lock };
         let thread = std::thread::Builder::new().name("graphium-keeper".into());
