@@ -1,5 +1,8 @@
 //! Stories of stacks, told with hosts that do what their tasks say.
 
+#[cfg(feature = "sqlite")]
+mod restoring;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;

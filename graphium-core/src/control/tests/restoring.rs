@@ -1,0 +1,75 @@
+//! Stories of a store that was restored from a backup.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::SqliteStore;
+
+async fn on_file(file: &Path, clock: &Arc<ManualClock>) -> (Scene, Arc<SqliteStore>) {
+    let store = SqliteStore::open(file, Arc::<ManualClock>::clone(clock), StoreSettings::default()).await.unwrap();
+    let store = Arc::new(store);
+    let control = Control::new(Arc::<SqliteStore>::clone(&store), Arc::<ManualClock>::clone(clock));
+    (Scene { control, clock: Arc::clone(clock) }, store)
+}
+
+/// Calls as an agent that goes on, and shows what it has.
+async fn show(host: &mut FakeHost, scene: &Scene) {
+    let call = ClaimRequest::hello(host.session, "machine");
+    host.attempts_ended = scene.control.store().claim(&host.id, call).await.unwrap().attempts_ended;
+    host.look(scene).await;
+}
+
+fn with_web(image: &str) -> StackSpec {
+    let mut spec = stack();
+    spec.containers[1].image = image.into();
+    spec
+}
+
+#[tokio::test]
+async fn after_a_restore_nothing_newer_is_removed_and_the_next_generation_is_above_all_that_run() {
+    let folder = TempDir::new().unwrap();
+    let (file, backup) = (folder.path().join("graphium.db"), folder.path().join("backup.db"));
+    let clock = Arc::new(ManualClock::default());
+    let (mut vm1, mut vm2) = (FakeHost::new("vm1"), FakeHost::new("vm2"));
+    let (scene, store) = on_file(&file, &clock).await;
+    for host in [&mut vm1, &mut vm2] {
+        show(host, &scene).await;
+    }
+    scene.apply(&with_web("web:1")).await;
+    scene.settle(&mut [&mut vm1, &mut vm2]).await;
+    store.backup(&backup).await.unwrap();
+    for image in ["web:2", "web:3"] {
+        scene.apply(&with_web(image)).await;
+        scene.settle(&mut [&mut vm1, &mut vm2]).await;
+    }
+    store.close().await;
+    drop((scene, store));
+    SqliteStore::restore(&backup, &file).await.unwrap();
+
+    let (scene, _store) = on_file(&file, &clock).await;
+    for host in [&mut vm1, &mut vm2] {
+        show(host, &scene).await;
+    }
+    let (status, differences) = scene.control.restore_status().await.unwrap();
+    assert!(status.restored.is_some());
+    let newer = (Generation(3), Generation(1));
+    assert!(
+        matches!(&differences[..], [Difference::NewerInstance { host, generation, known, .. }]
+            if *host == vm2.id && (*generation, *known) == newer),
+        "{differences:?}"
+    );
+    let refused = scene.control.apply(with_web("web:4"), ApplyOptions::default(), "ann").await.unwrap_err();
+    assert!(refused.to_string().contains("restored"), "{refused}");
+
+    scene.control.confirm_restore("ann").await.unwrap();
+    scene.settle(&mut [&mut vm1, &mut vm2]).await;
+    assert_eq!(vm2.instances[0].image, "web:3");
+
+    let deployment = scene.apply(&with_web("web:4")).await;
+    scene.settle(&mut [&mut vm1, &mut vm2]).await;
+    assert_eq!(deployment.generation, Generation(4));
+    assert_eq!(vm2.instances[0].image, "web:4");
+    assert_eq!(scene.status().await, StackStatus::Running);
+}
