@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use axum::response::Response;
 use futures::{SinkExt, StreamExt, TryStreamExt};
 use graphium_core::event::{Event, EventType};
 use graphium_core::id::Seq;
@@ -13,7 +14,7 @@ use graphium_http::wire::{SubmitTask, TokenRole};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Ground, agent_id, soon, token};
+use crate::harness::{Ground, Service, agent_id, soon, token};
 use crate::proxy::Proxy;
 
 async fn submit(admin: &Client, number: usize) {
@@ -198,18 +199,22 @@ async fn an_event_source_resumes_after_the_last_id_that_it_names() {
     assert_eq!((status, problem["code"].as_str()), (StatusCode::BAD_REQUEST, Some("invalid")));
 }
 
+/// The events as a viewer sees them, and the id of the token that lets it.
+async fn stream_of_a_viewer(service: &Service, admin: &str) -> (String, Response) {
+    let body = serde_json::json!({ "name": "board", "role": "viewer" });
+    let (_, created) = service.call("POST", "/api/v1/tokens", admin, body).await;
+    let path = format!("/api/v1/events?access_token={}", created["token"].as_str().unwrap());
+    let response = tower::ServiceExt::oneshot(service.0.clone(), Request::get(path).body(Body::empty()).unwrap());
+    (created["id"].as_str().unwrap().to_owned(), response.await.unwrap())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_quiet_stream_ends_soon_after_its_token_is_revoked() {
     let ground = Ground::new();
     let service = ground.service().await;
     let admin = ground.admin_token();
-    let body = serde_json::json!({ "name": "board", "role": "viewer" });
-    let (_, created) = service.call("POST", "/api/v1/tokens", &admin, body).await;
-    let path = format!("/api/v1/events?access_token={}", created["token"].as_str().unwrap());
-    let response = tower::ServiceExt::oneshot(service.0.clone(), Request::get(path).body(Body::empty()).unwrap());
-    let response = response.await.unwrap();
+    let (id, response) = stream_of_a_viewer(&service, &admin).await;
 
-    let id = created["id"].as_str().unwrap();
     let (status, _) = service.call("DELETE", &format!("/api/v1/tokens/{id}"), &admin, Value::Null).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
 
@@ -222,13 +227,9 @@ async fn a_busy_stream_too_ends_soon_after_its_token_is_revoked() {
     let ground = Ground::new();
     let service = ground.service().await;
     let admin = ground.admin_token();
-    let body = serde_json::json!({ "name": "board", "role": "viewer" });
-    let (_, created) = service.call("POST", "/api/v1/tokens", &admin, body).await;
-    let path = format!("/api/v1/events?access_token={}", created["token"].as_str().unwrap());
-    let response = tower::ServiceExt::oneshot(service.0.clone(), Request::get(path).body(Body::empty()).unwrap());
-    let response = response.await.unwrap();
+    let (id, response) = stream_of_a_viewer(&service, &admin).await;
 
-    service.call("DELETE", &format!("/api/v1/tokens/{}", created["id"].as_str().unwrap()), &admin, Value::Null).await;
+    service.call("DELETE", &format!("/api/v1/tokens/{id}"), &admin, Value::Null).await;
     tokio::time::advance(STREAM_BEAT).await;
     let task = serde_json::json!({ "taskType": "x", "agentId": "vm1" });
     let (status, _) = service.call("POST", "/api/v1/tasks", &admin, task).await;
