@@ -13,7 +13,7 @@ use crate::event::{EventType, NewEvent};
 use crate::id::{AgentId, Generation, Seq, StackName, TaskId};
 use crate::plan::{self, Next, StepResult};
 use crate::stack::{Deployment, DeploymentAction, DeploymentStatus, Stack};
-use crate::store::{EventFilter, Expected, MAX_PAGE, PageRequest, RecordKey, RecordKind, Submission, TaskFilter};
+use crate::store::{EventFilter, Expected, MAX_PAGE, RecordKey, RecordKind, Submission, TaskFilter};
 use crate::task::{NewTask, Task};
 
 /// How often every stack is looked at, whatever the events say: wake-ups are hints.
@@ -146,16 +146,8 @@ impl Control {
     }
 
     async fn every_stack(&self) -> Result<Vec<StackName>, ControlError> {
-        let mut stacks = Vec::new();
-        let mut page = PageRequest { limit: MAX_PAGE, after: None };
-        loop {
-            let answer = self.store.records(RecordKind::Stack, "", page).await?;
-            stacks.extend(answer.items.into_iter().filter_map(|record| record.key.name.parse().ok()));
-            match answer.next {
-                Some(next) => page = PageRequest { limit: MAX_PAGE, after: Some(next) },
-                None => return Ok(stacks),
-            }
-        }
+        let records = record::every(&*self.store, RecordKind::Stack).await?;
+        Ok(records.into_iter().filter_map(|record| record.key.name.parse().ok()).collect())
     }
 
     /// Brings the latest deployment of a stack as far as it can come now.

@@ -9,7 +9,7 @@ use super::record::{self, decode};
 use super::{Control, ControlError};
 use crate::id::{AgentId, Generation, StackName};
 use crate::stack::{Deployment, DeploymentStatus, Stack};
-use crate::store::{Expected, Host, MAX_PAGE, PageRequest, RecordKey, RecordKind, StoreStatus, Submission};
+use crate::store::{Expected, Host, RecordKey, RecordKind, StoreStatus, Submission};
 
 /// Something that the store and the hosts do not agree about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -158,17 +158,7 @@ impl Control {
     }
 
     async fn all_stacks(&self) -> Result<Vec<Stack>, ControlError> {
-        let mut stacks = Vec::new();
-        let mut page = PageRequest { limit: MAX_PAGE, after: None };
-        loop {
-            let answer = self.store.records(RecordKind::Stack, "", page).await?;
-            for found in answer.items {
-                stacks.push(decode::<Stack>(found)?.value);
-            }
-            match answer.next {
-                Some(next) => page = PageRequest { limit: MAX_PAGE, after: Some(next) },
-                None => return Ok(stacks),
-            }
-        }
+        let records = record::every(&*self.store, RecordKind::Stack).await?;
+        records.into_iter().map(|found| Ok(decode::<Stack>(found)?.value)).collect()
     }
 }

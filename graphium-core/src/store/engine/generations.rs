@@ -14,12 +14,6 @@ pub(in crate::store) struct Life {
 }
 
 impl Engine {
-    /// The newest generation of a stack.
-    #[cfg(feature = "sqlite")]
-    pub(in crate::store) fn generation(&self, stack: &StackName) -> Option<Generation> {
-        self.lives.get(stack).map(|life| life.newest)
-    }
-
     /// The generation that made a task pointless. A stack that was forgotten has outlived every task of it.
     pub(super) fn superseded_by(&self, entry: &Entry) -> Option<Generation> {
         let placed = entry.task.spec.placed.as_ref()?;

@@ -4,13 +4,13 @@
 //! reader looks at it. Where readers follow each other without a gap it would grow for ever: from a size on, the keeper
 //! waits for them once. Every reader of this process is broken off in time; one of another process may hold it up.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::time::Instant;
 
+use super::connection;
 use super::error::SqlError;
 use super::readers::MAX_READ;
 
@@ -44,9 +44,7 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     /// The log of this database.
     pub(super) fn of(database: &Path, bounds: Bounds) -> Self {
-        let mut log = OsString::from(database);
-        log.push("-wal");
-        Self { log: log.into(), bounds, paused_until: None }
+        Self { log: connection::beside(database, "-wal"), bounds, paused_until: None }
     }
 
     /// Looks after the log when something was added to it.

@@ -1,5 +1,6 @@
 //! How the file is opened: one connection that writes, a few that read, and a lock that keeps other processes out.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,14 +63,19 @@ pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), Sq
         .map_err(|source| SqlError::Migrate { path: path.to_owned(), source })
 }
 
+/// The file that stands beside a database under its name with this ending.
+pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(database);
+    name.push(ending);
+    name.into()
+}
+
 /// Keeps other processes from the database until it is dropped.
 ///
 /// The lock is a file of its own: to open and close the database itself outside SQLite would drop the locks that SQLite
 /// holds for this process.
 pub(super) fn lock(path: &Path) -> Result<File, SqlError> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let lock_path = PathBuf::from(lock_path);
+    let lock_path = beside(path, ".lock");
     let fault = |source| SqlError::Lock { path: lock_path.clone(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path).map_err(fault)?;
 

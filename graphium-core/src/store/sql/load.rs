@@ -7,10 +7,11 @@ use rusqlite::{Connection, Row, params};
 
 use super::due;
 use super::error::SqlError;
-use super::rows::{self, TASK_COLUMNS, WITH_SPEC, count, word};
+use super::rows::{self, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count, word};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Generation, Seq, SessionId, TaskId};
 use crate::store::engine::{Engine, Epoch, Life, Loaded, Needs, Snapshot};
+use crate::store::{Record, RecordKey};
 use crate::task::Task;
 
 /// Reads everything that is open into an empty engine.
@@ -129,8 +130,7 @@ pub(super) fn fetch(connection: &Connection, mut needs: Needs) -> Result<Loaded,
         loaded.attempts.extend(all(connection, question, key, |row| rows::attempt(*id, row))?);
     }
     for key in &needs.records {
-        let question = "SELECT kind, name, version, body, updated_at FROM record WHERE kind = ? AND name = ?";
-        loaded.records.extend(all(connection, question, params![key.kind.as_str(), key.name], rows::record)?);
+        loaded.records.extend(record(connection, key)?);
     }
     Ok(loaded)
 }
@@ -138,6 +138,12 @@ pub(super) fn fetch(connection: &Connection, mut needs: Needs) -> Result<Loaded,
 /// One task with its number, if it is there.
 pub(super) fn task(connection: &Connection, id: TaskId) -> Result<Option<(Task, u64)>, SqlError> {
     Ok(all(connection, by_id(), [rows::key(id)], rows::task)?.pop())
+}
+
+/// One record, if it is there.
+pub(super) fn record(connection: &Connection, key: &RecordKey) -> Result<Option<Record>, SqlError> {
+    let question = format!("SELECT {RECORD_COLUMNS} FROM record WHERE kind = ? AND name = ?");
+    Ok(all(connection, &question, params![key.kind.as_str(), key.name], rows::record)?.pop())
 }
 
 pub(super) fn by_id() -> &'static str {

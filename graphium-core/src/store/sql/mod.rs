@@ -118,13 +118,7 @@ impl SqliteStore {
         let (reply, answer) = oneshot::channel();
         self.copies.make(unfinished.clone(), reply)?;
         let copied = answer.await.map_err(|_| SqlError::Closed)?;
-        let sealed = tokio::task::spawn_blocking(move || {
-            let sealed = copied.and_then(|head| backup::seal(&unfinished, &to, head).map(|()| head));
-            if sealed.is_err() {
-                backup::remove(&unfinished)?;
-            }
-            sealed
-        });
+        let sealed = tokio::task::spawn_blocking(move || backup::finish(copied, &unfinished, &to));
         Ok(sealed.await.map_err(SqlError::Read)??)
     }
 
@@ -140,11 +134,7 @@ impl SqliteStore {
             // One reading from beginning to end: commits of others would make it begin again.
             let snapshot = source.unchecked_transaction()?;
             let copied = backup::copy(&snapshot, &unfinished, || Ok(()));
-            let sealed = copied.and_then(|head| backup::seal(&unfinished, &to, head).map(|()| head));
-            if sealed.is_err() {
-                backup::remove(&unfinished)?;
-            }
-            sealed
+            backup::finish(copied, &unfinished, &to)
         });
         Ok(made.await.map_err(SqlError::Read)??)
     }

@@ -5,9 +5,9 @@ use rusqlite::{Connection, params, params_from_iter};
 
 use super::error::SqlError;
 use super::list::List;
-use super::load::{all, signed, task};
+use super::load::{self, all, signed, task};
 use super::readers::Readers;
-use super::rows::{self, count};
+use super::rows::{self, RECORD_COLUMNS, count};
 use crate::event::Event;
 use crate::id::{Seq, TaskId};
 use crate::store::engine::{AttemptEntry, not_found};
@@ -18,7 +18,6 @@ use crate::store::{
 use crate::task::Task;
 
 const EVENT_COLUMNS: &str = "seq, type, at, task, stack, agent, actor, data";
-const RECORD_COLUMNS: &str = "kind, name, version, body, updated_at";
 
 /// A question that is put together.
 #[derive(Debug)]
@@ -100,11 +99,7 @@ impl Readers {
 
     pub(super) async fn record(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
         let key = key.clone();
-        self.read(move |connection| {
-            let question = format!("SELECT {RECORD_COLUMNS} FROM record WHERE kind = ? AND name = ?");
-            Ok(all(connection, &question, params![key.kind.as_str(), key.name], rows::record)?.pop())
-        })
-        .await
+        self.read(move |connection| load::record(connection, &key)).await
     }
 
     pub(super) async fn records(

@@ -18,6 +18,9 @@ use crate::task::Task;
 pub(super) const TASK_COLUMNS: &str = "task.number, task.id, task_spec.spec, task.state, task.created_at, task.ready_at, task.attempt, task.retry_count, \
      task.claim_id";
 
+/// The columns of a record.
+pub(super) const RECORD_COLUMNS: &str = "kind, name, version, body, updated_at";
+
 /// The other table that a task is read from.
 pub(super) const WITH_SPEC: &str = "JOIN task_spec ON task_spec.number = task.number";
 

@@ -7,8 +7,9 @@ use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{ToSql, params_from_iter};
 
 use self::statement::{
-    APPEND_EVENT, CHANGE_TASK, CREATE_SPEC, CREATE_TASK, DROP_ENDED, DROP_GENERATION, DROP_RECORD, HOLD_TASK,
-    KEEP_ATTEMPT, KEEP_COUNTER, KEEP_DEPENDENCY, KEEP_ENDED, KEEP_GENERATION, KEEP_HOST, KEEP_INVENTORY, KEEP_KEY,
+    APPEND_EVENT, CHANGE_TASK, CREATE_SPEC, CREATE_TASK, DROP_ATTEMPTS, DROP_COUNTER, DROP_DEPENDENCY, DROP_ENDED,
+    DROP_EVENTS, DROP_GENERATION, DROP_KEY, DROP_LISTING, DROP_RECORD, DROP_SPEC, DROP_TASK, HOLD_TASK, KEEP_ATTEMPT,
+    KEEP_COUNTER, KEEP_DEPENDENCY, KEEP_ENDED, KEEP_EPOCH, KEEP_GENERATION, KEEP_HOST, KEEP_INVENTORY, KEEP_KEY,
     KEEP_RECORD, REFUSE_LETTER, TAKE_LETTER,
 };
 use self::value::{bytes, integer, text, word};
@@ -20,17 +21,6 @@ use crate::store::sql::inbox::Opened;
 use crate::store::sql::listing::FIELDS;
 use crate::store::sql::rows::session_document;
 use crate::task::Task;
-
-/// From here on the file is a store and no backup.
-const KEEP_EPOCH: &str = "UPDATE store SET epoch = ?, base = ?, restored = ?, copied_at = NULL";
-const DROP_TASK: &str = "DELETE FROM task WHERE number = ?";
-const DROP_SPEC: &str = "DELETE FROM task_spec WHERE number = ?";
-const DROP_ATTEMPTS: &str = "DELETE FROM attempt WHERE task = ?";
-const DROP_DEPENDENCY: &str = "DELETE FROM dependency WHERE dependency = ? AND dependant = ?";
-const DROP_KEY: &str = "DELETE FROM idempotency WHERE key = ?";
-const DROP_LISTING: &str = "DELETE FROM listing WHERE field = ? AND value = ? AND number = ?";
-const DROP_EVENTS: &str = "DELETE FROM event WHERE seq <= ?";
-const DROP_COUNTER: &str = "DELETE FROM counter WHERE kind = ? AND name = ?";
 
 /// The rows for one statement, which each of them is a run of.
 #[derive(Debug)]
@@ -257,9 +247,7 @@ impl Batch {
         self.add(rows);
         Ok(())
     }
-}
 
-impl Batch {
     fn epoch(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
         let mut row = Rows::of(KEEP_EPOCH, 3);
         if changes.epoch {
@@ -315,15 +303,14 @@ fn listed_values(task: &Task) -> [Option<&str>; 4] {
 
 fn new_task(entry: &Entry) -> Result<[Value; 15], SqlError> {
     let Entry { task, number, .. } = entry;
-    let placed = task.spec.placed.as_ref();
-    let container = placed.and_then(|placed| placed.container.as_ref());
+    let [container, stack, agent, task_type] = listed_values(task).map(|value| value.map(str::to_owned).into());
     Ok([
         integer(*number),
         bytes(task.id().as_uuid()).into(),
-        word(task.agent().as_str()),
-        word(task.spec.task_type.as_str()),
-        placed.map(|placed| placed.stack.as_str().to_owned()).into(),
-        container.map(|container| container.as_str().to_owned()).into(),
+        agent,
+        task_type,
+        stack,
+        container,
         word(task.status().as_str()),
         ByOrder::of(task).0.into(),
         task.ready_at.as_micros().into(),

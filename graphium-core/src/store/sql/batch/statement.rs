@@ -45,3 +45,15 @@ pub(in crate::store::sql) const TAKE_LETTER: &str = "DELETE FROM inbox WHERE key
 pub(in crate::store::sql) const REFUSE_LETTER: &str = "
     INSERT INTO inbox_refused (key, json, error, refused_at) VALUES (?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE SET json = excluded.json, error = excluded.error, refused_at = excluded.refused_at";
+
+/// From here on the file is a store and no backup.
+pub(in crate::store::sql) const KEEP_EPOCH: &str =
+    "UPDATE store SET epoch = ?, base = ?, restored = ?, copied_at = NULL";
+pub(in crate::store::sql) const DROP_TASK: &str = "DELETE FROM task WHERE number = ?";
+pub(in crate::store::sql) const DROP_SPEC: &str = "DELETE FROM task_spec WHERE number = ?";
+pub(in crate::store::sql) const DROP_ATTEMPTS: &str = "DELETE FROM attempt WHERE task = ?";
+pub(in crate::store::sql) const DROP_DEPENDENCY: &str = "DELETE FROM dependency WHERE dependency = ? AND dependant = ?";
+pub(in crate::store::sql) const DROP_KEY: &str = "DELETE FROM idempotency WHERE key = ?";
+pub(in crate::store::sql) const DROP_LISTING: &str = "DELETE FROM listing WHERE field = ? AND value = ? AND number = ?";
+pub(in crate::store::sql) const DROP_EVENTS: &str = "DELETE FROM event WHERE seq <= ?";
+pub(in crate::store::sql) const DROP_COUNTER: &str = "DELETE FROM counter WHERE kind = ? AND name = ?";

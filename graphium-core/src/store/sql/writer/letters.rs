@@ -31,7 +31,7 @@ impl Writer {
         self.engine.advance(self.setup.clock.now());
         let (mut opened, mut loaded) = (Opened::default(), Vec::new());
         for letter in letters {
-            let asked = letter.submission(|stack| self.engine.generation(stack));
+            let asked = letter.submission(|stack| Some(self.engine.life(stack)?.newest));
             let submitted = match asked {
                 Ok(submission) => {
                     self.load_for(|engine, needs| engine.need_for_submission(&submission, needs)).map(|ids| {
