@@ -5,11 +5,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use tokio::time::Instant;
 
 use super::error::SqlError;
+use super::files::exists;
+use super::rows::count;
 use super::write::STATEMENTS;
 
 /// How long a statement waits for a lock of SQLite's own.
@@ -21,15 +23,24 @@ const LOCK_POLL: Duration = Duration::from_millis(20);
 const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("migrations/0001_queue.sql"))];
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, SqlError> {
-    let fault = |source| SqlError::Open { path: path.to_owned(), source };
+    let fault = not_opened(path);
     // The connection is used by one thread at a time; what is prepared stays with it.
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_timeout(BUSY).map_err(fault)?;
+    let connection = Connection::open_with_flags(path, flags).map_err(&fault)?;
+    connection.busy_timeout(BUSY).map_err(&fault)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let set = "PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;";
-    connection.execute_batch(set).map_err(fault)?;
+    connection.execute_batch(set).map_err(&fault)?;
     Ok(connection)
+}
+
+/// A file that is no database, or cannot be had.
+fn not_opened(path: &Path) -> impl Fn(rusqlite::Error) -> SqlError {
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => SqlError::NoStore { path: path.to_owned() },
+        Some(ErrorCode::DatabaseCorrupt) => SqlError::corrupt(format!("the database {}", path.display()), source),
+        _ => SqlError::Open { path: path.to_owned(), source },
+    }
 }
 
 /// The one connection that writes.
@@ -42,7 +53,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection, SqlError> {
         PRAGMA synchronous = FULL;
         PRAGMA wal_autocheckpoint = 4000;
         PRAGMA journal_size_limit = 67108864;";
-    connection.execute_batch(set).map_err(|source| SqlError::Open { path: path.to_owned(), source })?;
+    connection.execute_batch(set).map_err(not_opened(path))?;
     Ok(connection)
 }
 
@@ -56,8 +67,34 @@ pub(super) fn reader(path: &Path) -> Result<Connection, SqlError> {
     open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
+/// A connection that only reads a store's file, on which another process may be at work.
+pub(super) fn of_store(path: &Path) -> Result<Connection, SqlError> {
+    if exists(&beside(path, ".restoring"))? {
+        return Err(SqlError::Restoring { path: path.to_owned() });
+    }
+    if !exists(path)? {
+        return Err(SqlError::Missing { path: path.to_owned() });
+    }
+    let connection = reader(path)?;
+    let ours = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('store') WHERE name = 'copied_at')";
+    if version(path, &connection)? == 0 || !connection.query_row(ours, [], |row| row.get(0))? {
+        return Err(SqlError::NoStore { path: path.to_owned() });
+    }
+    Ok(connection)
+}
+
+/// The version of the tables; 0 when there are none.
+fn version(path: &Path, connection: &Connection) -> Result<usize, SqlError> {
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(not_opened(path))?;
+    match count("version", version).map(usize::try_from)? {
+        Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+        _ => Err(SqlError::Newer { path: path.to_owned(), version, known: MIGRATIONS.len() }),
+    }
+}
+
 /// Brings the tables to the version of this program.
 pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), SqlError> {
+    version(path, connection)?;
     Migrations::from_slice(MIGRATIONS)
         .to_latest(connection)
         .map_err(|source| SqlError::Migrate { path: path.to_owned(), source })

@@ -23,7 +23,7 @@ pub(super) enum SqlError {
     Open { path: PathBuf, source: rusqlite::Error },
     #[error("the lock file {} could not be opened; check that its folder exists and may be written", path.display())]
     Lock { path: PathBuf, source: std::io::Error },
-    #[error("the database {} is in use by another process: stop that one, or use another file", path.display())]
+    #[error("the database {} is in use by another process: stop the server that has it, or use another file", path.display())]
     InUse { path: PathBuf },
     #[error("{what} cannot be read back: restore the database from a backup")]
     Corrupt { what: String, source: Box<dyn std::error::Error + Send + Sync> },
@@ -35,10 +35,28 @@ pub(super) enum SqlError {
     File { path: PathBuf, source: std::io::Error },
     #[error("the file {} exists: name another one, or move it away", path.display())]
     Exists { path: PathBuf },
+    #[error("there is no file {}", path.display())]
+    Missing { path: PathBuf },
+    #[error("the file {} is no store of Graphium", path.display())]
+    NoStore { path: PathBuf },
+    #[error(
+        "the file {} is of a newer version of Graphium (its tables are of version {version}, and this program knows {known}): \
+         use that version", path.display()
+    )]
+    Newer { path: PathBuf, version: i64, known: usize },
+    #[error(
+        "a restore of {} was cut short: repeat it, or open the store, and it is finished; before that there is nothing to look at",
+        path.display()
+    )]
+    Restoring { path: PathBuf },
     #[error("the copy is not sound and was not kept: {what}")]
     Unsound { what: String },
     #[error("the file {} is no backup: only a file that a backup made is restored", path.display())]
     NoBackup { path: PathBuf },
+    #[error("the backup {} is not sound ({what}): restore another one", path.display())]
+    UnsoundBackup { path: PathBuf, what: String },
+    #[error("nobody waits for the copy any more")]
+    GivenUp,
     #[error("another backup is being made: wait for its end")]
     Copying,
     #[error("the store was closed")]
@@ -56,20 +74,26 @@ impl SqlError {
     /// What a caller can do about it.
     pub(super) fn kind(&self) -> StoreErrorKind {
         match self {
-            Self::Migrate { .. } | Self::Corrupt { .. } => StoreErrorKind::Corrupt,
-            Self::Exists { .. } | Self::NoBackup { .. } => StoreErrorKind::Conflict,
+            Self::Migrate { .. }
+            | Self::Corrupt { .. }
+            | Self::NoStore { .. }
+            | Self::Newer { .. }
+            | Self::UnsoundBackup { .. } => StoreErrorKind::Corrupt,
+            Self::Exists { .. } | Self::NoBackup { .. } | Self::InUse { .. } => StoreErrorKind::Conflict,
+            Self::Missing { .. } => StoreErrorKind::NotFound,
             Self::Database(_)
             | Self::Full(_)
             | Self::Slow
             | Self::Read(_)
             | Self::Open { .. }
             | Self::Lock { .. }
-            | Self::InUse { .. }
             | Self::Thread(_)
             | Self::Behind
             | Self::Unsound { .. }
             | Self::File { .. }
             | Self::Copying
+            | Self::Restoring { .. }
+            | Self::GivenUp
             | Self::Closed => StoreErrorKind::Unavailable,
         }
     }

@@ -11,6 +11,7 @@ mod command;
 mod connection;
 mod due;
 mod error;
+mod files;
 mod flight;
 mod inbox;
 mod keeper;
@@ -19,13 +20,14 @@ mod listing;
 mod load;
 mod read;
 mod readers;
+mod restore;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod write;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -78,8 +80,9 @@ impl SqliteStore {
     /// Opens the store in this file, which is made if it is missing.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file cannot be opened or another
-    /// process has it; [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it holds something else.
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file cannot be opened;
+    /// [`StoreErrorKind::Conflict`](super::StoreErrorKind::Conflict) when another process has it;
+    /// [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it holds something else, or is of a newer version.
     pub async fn open(path: &Path, clock: Arc<dyn Clock>, settings: StoreSettings) -> Result<Self, StoreError> {
         Self::open_with_seed(path, clock, settings, rand::random()).await
     }
@@ -110,8 +113,9 @@ impl SqliteStore {
     /// it. The copy is looked through before it gets its name, and a store that opens it knows that it was restored.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file is there already or cannot be
-    /// written, or the store had to go back to what is kept meanwhile: try again.
+    /// [`StoreErrorKind::Conflict`](super::StoreErrorKind::Conflict) when the file is there already;
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when it cannot be written, or the store had to go
+    /// back to what is kept meanwhile: try again.
     pub async fn backup(&self, to: &Path) -> Result<Seq, StoreError> {
         let to = to.to_owned();
         let unfinished = backup::unfinished(&to)?;
@@ -125,15 +129,20 @@ impl SqliteStore {
     /// Makes the same backup of a store's file from outside, whether a process has the store open or not.
     ///
     /// # Errors
-    /// As [`backup`](Self::backup).
+    /// As [`backup`](Self::backup); [`StoreErrorKind::NotFound`](super::StoreErrorKind::NotFound) when there is no such
+    /// file, [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it is no store's.
+    ///
+    /// # Cancel safety
+    /// A dropped call leaves the whole backup or nothing.
     pub async fn backup_file(database: &Path, to: &Path) -> Result<Seq, StoreError> {
-        let (database, to) = (database.to_owned(), to.to_owned());
+        let (database, to, given_up) = (database.to_owned(), to.to_owned(), CancellationToken::new());
+        let _guard = given_up.clone().drop_guard();
         let made = tokio::task::spawn_blocking(move || {
+            let source = connection::of_store(&database)?;
             let unfinished = backup::unfinished(&to)?;
-            let source = connection::reader(&database)?;
             // One reading from beginning to end: commits of others would make it begin again.
             let snapshot = source.unchecked_transaction()?;
-            let copied = backup::copy(&snapshot, &unfinished, || Ok(()));
+            let copied = backup::copy(&snapshot, &unfinished, backup::unless(&given_up));
             backup::finish(copied, &unfinished, &to)
         });
         Ok(made.await.map_err(SqlError::Read)??)
@@ -142,22 +151,34 @@ impl SqliteStore {
     /// Looks through a store's file for what does not belong together. A store that works on it goes on meanwhile.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file cannot be read.
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file cannot be read;
+    /// [`StoreErrorKind::NotFound`](super::StoreErrorKind::NotFound) when there is none,
+    /// [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it is no store's.
     pub async fn check(database: &Path) -> Result<Vec<StoreFinding>, StoreError> {
         let database = database.to_owned();
-        let looked = tokio::task::spawn_blocking(move || check::look(&connection::reader(&database)?));
+        let looked = tokio::task::spawn_blocking(move || check::look(&connection::of_store(&database)?));
         Ok(looked.await.map_err(SqlError::Read)??)
     }
 
-    /// Puts a backup in the place of a store's file, which no process may have open. What was there is kept beside it,
-    /// under the name that is answered.
+    /// Puts a backup in the place of a store's file, which no process may have open. What was there is kept beside it, in
+    /// the folder that is answered: `.before-restore-1` after the name of the file, then `-2`; none is ever replaced.
+    ///
+    /// Whenever the process or the machine ends in the middle, the old store is whole or the restored one is. The next who
+    /// opens the store, or repeats the restore, finishes what was cut short.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when a process has the store open, or the backup
-    /// is not sound.
-    pub async fn restore(backup: &Path, database: &Path) -> Result<Option<std::path::PathBuf>, StoreError> {
-        let (backup, database) = (backup.to_owned(), database.to_owned());
-        let restored = tokio::task::spawn_blocking(move || backup::put_back(&backup, &database));
+    /// [`StoreErrorKind::Conflict`](super::StoreErrorKind::Conflict) when a process has the store open, or the file is no
+    /// backup; [`StoreErrorKind::NotFound`](super::StoreErrorKind::NotFound) when there is none;
+    /// [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it is not sound or of a newer version;
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when files cannot be read or written. But for
+    /// the last, nothing has changed then.
+    ///
+    /// # Cancel safety
+    /// A dropped call has put the backup in place or has changed nothing.
+    pub async fn restore(backup: &Path, database: &Path) -> Result<Option<PathBuf>, StoreError> {
+        let (backup, database, given_up) = (backup.to_owned(), database.to_owned(), CancellationToken::new());
+        let _guard = given_up.clone().drop_guard();
+        let restored = tokio::task::spawn_blocking(move || restore::put_back(&backup, &database, &given_up));
         Ok(restored.await.map_err(SqlError::Read)??)
     }
 

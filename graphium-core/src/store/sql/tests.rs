@@ -25,7 +25,7 @@ fn backup() -> NewTask {
     NewTask::new(vm1(), TaskType::Custom("backup".into()))
 }
 
-fn file(folder: &TempDir) -> std::path::PathBuf {
+fn file(folder: &TempDir) -> PathBuf {
     folder.path().join("graphium.db")
 }
 
@@ -79,7 +79,7 @@ async fn a_second_store_on_the_same_file_is_refused_by_name() {
     let clock = Arc::new(ManualClock::default());
     let error = SqliteStore::open(&file(&folder), clock, StoreSettings::default()).await.unwrap_err();
 
-    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert_eq!(error.kind(), StoreErrorKind::Conflict);
     assert!(error.to_string().contains("graphium.db"), "{error}");
     first.close().await;
     open(&folder).await;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn copy_of(folder: &TempDir) -> std::path::PathBuf {
+fn copy_of(folder: &TempDir) -> PathBuf {
     folder.path().join("copy.db")
 }
 
@@ -80,4 +80,81 @@ async fn a_restored_store_gives_no_number_twice_and_no_work_until_that_is_confir
     store.close().await;
     assert_eq!(SqliteStore::check(&file(&folder)).await.unwrap(), []);
     assert_eq!(open(&folder).await.status().await.unwrap().epoch, 1, "a confirmed store is no backup");
+}
+
+#[tokio::test]
+async fn what_is_no_backup_is_refused_by_name_and_nothing_changes() {
+    let folder = TempDir::new().unwrap();
+    open(&folder).await.close().await;
+    SqliteStore::backup_file(&file(&folder), &copy_of(&folder)).await.unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("text"), "not a database, although it is long enough to have a header of one".repeat(99))
+        .unwrap();
+    Connection::open(path("other")).unwrap().execute_batch("CREATE TABLE x (y); PRAGMA user_version = 1").unwrap();
+    std::fs::copy(copy_of(&folder), path("newer")).unwrap();
+    Connection::open(path("newer")).unwrap().execute_batch("PRAGMA user_version = 999").unwrap();
+    std::fs::copy(copy_of(&folder), path("short")).unwrap();
+    let short = std::fs::OpenOptions::new().write(true).open(path("short")).unwrap();
+    short.set_len(short.metadata().unwrap().len() / 2).unwrap();
+
+    let cases = [
+        ("nowhere", StoreErrorKind::NotFound, "there is no file"),
+        ("text", StoreErrorKind::Corrupt, "no store of Graphium"),
+        ("other", StoreErrorKind::Corrupt, "no store of Graphium"),
+        ("newer", StoreErrorKind::Corrupt, "newer version"),
+        ("short", StoreErrorKind::Corrupt, "not sound"),
+    ];
+    for (name, kind, told) in cases {
+        let error = SqliteStore::restore(&path(name), &file(&folder)).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{name}: {error}");
+        assert!(error.to_string().contains(told) && error.to_string().contains(name), "{name}: {error}");
+    }
+    let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(left.into_iter().all(|name| !name.contains("unfinished") && !name.contains("restor")));
+    assert_eq!(open(&folder).await.status().await.unwrap().epoch, 0);
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_left_alone() {
+    let folder = TempDir::new().unwrap();
+    open(&folder).await.close().await;
+    other_connection(&folder).execute_batch("PRAGMA user_version = 999").unwrap();
+    let settings = StoreSettings::default();
+    let error = SqliteStore::open(&file(&folder), Arc::new(ManualClock::default()), settings).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    assert!(error.to_string().contains("newer version"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_backup_and_what_is_restored_from_it_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    open(&folder).await.close().await;
+    SqliteStore::backup_file(&file(&folder), &copy_of(&folder)).await.unwrap();
+    SqliteStore::restore(&copy_of(&folder), &file(&folder)).await.unwrap();
+    for path in [copy_of(&folder), file(&folder)] {
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_nobody_waits_for_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let text = "x".repeat(100_000);
+    let large = || backup().with_payload(serde_json::json!({ "text": text }));
+    for _ in 0..10 {
+        store.submit(Submission::of("ann", (0..30).map(|_| large()))).await.unwrap();
+    }
+    store.close().await;
+    let given_up = CancellationToken::new();
+    given_up.cancel();
+    let source = connection::of_store(&file(&folder)).unwrap();
+
+    let copied = backup::copy(&source, &copy_of(&folder), backup::unless(&given_up));
+
+    assert!(matches!(copied, Err(SqlError::GivenUp)));
+    let finished = backup::finish(copied, &copy_of(&folder), &folder.path().join("named.db"));
+    assert!(finished.is_err() && !copy_of(&folder).exists());
 }

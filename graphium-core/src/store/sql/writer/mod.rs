@@ -28,7 +28,7 @@ use crate::store::sql::error::SqlError;
 use crate::store::sql::flight::Flight;
 use crate::store::sql::inbox::{self, Opened};
 use crate::store::sql::keeper::{Copies, Keeper};
-use crate::store::sql::{connection, load, write};
+use crate::store::sql::{connection, load, restore, write};
 use crate::store::steady::SteadyClock;
 use crate::store::waiting::Waiting;
 
@@ -77,6 +77,9 @@ impl Writer {
     /// Opens the file, brings it up to date and reads what is open.
     pub(super) fn open(setup: Setup) -> Result<Self, SqlError> {
         let lock = connection::lock(&setup.path)?;
+        if let Some(kept) = restore::finish(&setup.path)? {
+            tracing::warn!(kept = %kept.display(), "a restore that was cut short is finished; what it replaced is kept");
+        }
         let mut connection = connection::writer(&setup.path)?;
         connection::migrate(&setup.path, &mut connection)?;
         let reader = connection::reader(&setup.path)?;
