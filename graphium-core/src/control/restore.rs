@@ -38,7 +38,7 @@ pub enum Difference {
         /// What the store knows.
         known: Generation,
     },
-    /// The store knows a stack of which no host has an instance.
+    /// The held store knows a stack of which no host has an instance. In a store that works it may just be on its way.
     Missing {
         /// The stack.
         stack: StackName,
@@ -113,7 +113,7 @@ pub fn differences(stacks: &[Stack], hosts: &[Host], status: &StoreStatus) -> Ve
         hosts,
         generation,
     }));
-    let missing = known.into_iter().filter(|(stack, _)| !seen.contains(stack));
+    let missing = known.into_iter().filter(|(stack, _)| status.restored.is_some() && !seen.contains(stack));
     found.extend(missing.map(|(stack, known)| Difference::Missing { stack: stack.clone(), known }));
     found.sort();
     found

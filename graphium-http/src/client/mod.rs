@@ -11,6 +11,7 @@ mod events;
 mod hosts;
 mod sse;
 mod stacks;
+mod store;
 mod tasks;
 mod tokens;
 

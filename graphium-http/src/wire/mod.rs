@@ -11,6 +11,7 @@ mod inventory;
 mod problem;
 mod stack;
 mod status;
+mod store;
 mod task;
 mod token;
 
@@ -21,12 +22,13 @@ pub use agent::{
     renewal_message,
 };
 pub use claim::{ClaimCall, ClaimReply, ClaimedView, DirectiveView, ReceiptView, ReportView, RunningView};
-pub use health::Readiness;
+pub use health::{HeldView, Readiness};
 pub use instance::InstanceView;
 pub use inventory::InventoryCall;
 pub use problem::{Problem, ProblemCode, ProblemField};
 pub use stack::Validated;
 pub use status::{ErrorView, StatusCall};
+pub use store::{DifferenceView, RestoreView};
 pub use task::{LeaseFacts, task_of};
 pub use token::{CreateToken, CreatedToken, TokenRole, TokenView};
 

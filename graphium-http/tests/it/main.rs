@@ -12,6 +12,7 @@ mod openapi;
 mod plain_poll;
 mod problems;
 mod proxy;
+mod restore;
 mod roles;
 mod shutdown;
 mod stacks;

@@ -37,6 +37,8 @@ fn routes() -> Vec<(&'static str, String, &'static str)> {
         ("GET", "/api/v1/stacks/shop/deployments".into(), "viewer"),
         ("GET", "/api/v1/stacks/shop/deployments/1".into(), "viewer"),
         ("GET", "/api/v1/instances".into(), "viewer"),
+        ("GET", "/api/v1/store/restore".into(), "viewer"),
+        ("POST", "/api/v1/store/restore/confirm".into(), "admin"),
         ("GET", "/api/v1/tokens".into(), "admin"),
         ("POST", "/api/v1/tokens".into(), "admin"),
         ("DELETE", "/api/v1/tokens/nonsense".into(), "admin"),

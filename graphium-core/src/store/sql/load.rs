@@ -10,7 +10,7 @@ use super::error::SqlError;
 use super::rows::{self, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count, word};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Generation, Seq, SessionId, TaskId};
-use crate::store::engine::{Engine, Epoch, Life, Loaded, Needs, Snapshot};
+use crate::store::engine::{Engine, Epoch, Life, Loaded, Mark, Needs, Snapshot};
 use crate::store::{Record, RecordKey};
 use crate::task::Task;
 
@@ -98,6 +98,16 @@ fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
         }
     }
     Ok(snapshot)
+}
+
+/// The task up to which attempts are pruned.
+pub(super) fn attempts_mark(connection: &Connection) -> Result<Mark, SqlError> {
+    let part = |name| {
+        let question = "SELECT coalesce(max(value), 0) FROM counter WHERE kind = 'attempts_pruned' AND name = ?";
+        connection.query_row(question, [name], |row| row.get(0))
+    };
+    let number = count("number", part("number")?)?;
+    Ok(Mark { settled_at: Timestamp::from_micros(part("settled_at")?), number })
 }
 
 /// Until when the backup that this is knows what happened; none when it is no backup.

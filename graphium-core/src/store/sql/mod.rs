@@ -44,10 +44,10 @@ use super::page::{check_events, check_limit};
 use super::steady::SteadyClock;
 use super::{
     AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Pruned, Record,
-    RecordKey, RecordKind, StoreError, StoreSettings, StoreStatus, Submission, Submitted, TaskFilter, TaskHistory,
-    TaskStats, TaskStore,
+    RecordKey, RecordKind, Retention, StoreError, StoreSettings, StoreStatus, Submission, Submitted, TaskFilter,
+    TaskHistory, TaskStats, TaskStore,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::event::Event;
 use crate::id::{AgentId, Seq, TaskId};
 use crate::task::Task;
@@ -158,6 +158,18 @@ impl SqliteStore {
         let database = database.to_owned();
         let looked = tokio::task::spawn_blocking(move || check::look(&connection::of_store(&database)?));
         Ok(looked.await.map_err(SqlError::Read)??)
+    }
+
+    /// Counts what [`prune`](TaskStore::prune) would remove of a store's file, all told, if it kept things for so long. Changes
+    /// nothing, whether a process has the store open or not.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub async fn prunable(database: &Path, retention: Retention, now: Timestamp) -> Result<Pruned, StoreError> {
+        let database = database.to_owned();
+        let counted =
+            tokio::task::spawn_blocking(move || due::count_all(&connection::of_store(&database)?, &retention, now));
+        Ok(counted.await.map_err(SqlError::Read)??)
     }
 
     /// Puts a backup in the place of a store's file, which no process may have open. What was there is kept beside it, in

@@ -7,7 +7,7 @@ use graphium_core::store::{RecordKey, RecordKind};
 use super::Answer;
 use crate::server::problem::ApiError;
 use crate::server::state::AppState;
-use crate::wire::{Problem, ProblemCode, Readiness};
+use crate::wire::{HeldView, Problem, ProblemCode, Readiness};
 
 /// Whether the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "server", security(()), responses((status = 200, body = str)))]
@@ -15,7 +15,10 @@ pub(super) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the store answers and the server takes work.
+/// Whether the store answers and the server is not stopping.
+///
+/// A store that is held after a restore is ready, and says so: if it were not, what stands before the server would keep the
+/// agents away whose reports are needed to let the store go on.
 #[utoipa::path(get, path = "/readyz", tag = "server", security(()), responses(
     (status = 200, body = Readiness), (status = 503, body = Problem)
 ))]
@@ -28,7 +31,15 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Answer<Readiness> {
         tracing::warn!(error = &error as &dyn std::error::Error, "the store does not answer");
         ApiError::new(ProblemCode::Unavailable, "the store does not answer")
     })?;
-    Ok(Json(Readiness { ready: true }))
+    let restored = state.store.status().await.map_or_else(
+        |error| {
+            // One that cannot write at the moment still answers whoever reads.
+            tracing::warn!(error = &error as &dyn std::error::Error, "the store does not say whether it is held");
+            None
+        },
+        |status| status.restored,
+    );
+    Ok(Json(Readiness { ready: true, held: restored.map(HeldView::from) }))
 }
 
 /// A page for people.

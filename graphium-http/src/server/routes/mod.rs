@@ -7,6 +7,7 @@ mod health;
 mod instances;
 mod stacks;
 mod status;
+mod store;
 mod tasks;
 mod tokens;
 mod ws;
@@ -70,6 +71,8 @@ fn described() -> OpenApiRouter<AppState> {
         .routes(routes!(instances::list_instances))
         .routes(routes!(events::stream_events))
         .routes(routes!(ws::watch_events))
+        .routes(routes!(store::show_restore))
+        .routes(routes!(store::confirm_restore))
         .routes(routes!(tokens::list_tokens, tokens::create_token))
         .routes(routes!(tokens::revoke_token));
     let probes = OpenApiRouter::new().routes(routes!(health::healthz)).routes(routes!(health::readyz));

@@ -134,3 +134,44 @@ fn what_is_old_is_found_by_an_index() {
         assert!(!plan(&question, count).contains("TEMP B-TREE"), "{}", plan(&question, count));
     }
 }
+
+#[tokio::test]
+async fn what_would_go_is_counted_and_stays() {
+    let folder = TempDir::new().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
+    let store = SqliteStore::open(&file(&folder), shared, StoreSettings::default()).await.unwrap();
+    fill(&store, 700).await;
+    let vm2 = AgentId::new("vm2").unwrap();
+    let (needed, mut waits) = (NewTask::new(vm2.clone(), TaskType::Custom("backup".into())), backup());
+    waits.depends_on.extend([needed.id]);
+    store.submit(Submission::of("ann", [needed.clone(), waits])).await.unwrap();
+    let mut request = asking(SessionId::generate(), Duration::ZERO);
+    let claimed = store.claim(&vm2, request.clone()).await.unwrap().claims.remove(0);
+    let status = ReportedStatus::Completed(Outcome::default());
+    request.reports = vec![Report { task: needed.id, attempt: claimed.attempt(), status }];
+    store.claim(&vm2, request).await.unwrap();
+    clock.advance(StoreSettings::default().retention.events.unwrap());
+
+    let retention = StoreSettings::default().retention;
+    let counted = SqliteStore::prunable(&file(&folder), retention, clock.now()).await.unwrap();
+    let for_ever = Retention { tasks: None, attempts: None, events: None };
+    let nothing = SqliteStore::prunable(&file(&folder), for_ever, clock.now()).await.unwrap();
+
+    assert_eq!(nothing, Pruned::default());
+    let mut pruned = Pruned::default();
+    loop {
+        let next = store.prune().await.unwrap();
+        (pruned.tasks, pruned.events) = (pruned.tasks + next.tasks, pruned.events + next.events);
+        if !next.more {
+            break;
+        }
+    }
+    assert_eq!((counted.tasks, counted.events), (pruned.tasks, pruned.events));
+    assert_eq!(
+        (counted.tasks, counted.attempts),
+        (700, 1),
+        "the task that another waits for stays without its attempt"
+    );
+    assert_eq!(SqliteStore::prunable(&file(&folder), retention, clock.now()).await.unwrap(), Pruned::default());
+}
