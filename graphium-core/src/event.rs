@@ -46,6 +46,9 @@ pub enum EventType {
     StoreRestored,
     /// Somebody has confirmed a restore.
     StoreConfirmed,
+    /// An entry of the log that cannot be read back: damage, or another version of Graphium wrote it. Its data say what is
+    /// known of it.
+    Unreadable,
 }
 
 impl EventType {
@@ -70,6 +73,7 @@ impl EventType {
             Self::HostRemoved => "host_removed",
             Self::StoreRestored => "store_restored",
             Self::StoreConfirmed => "store_confirmed",
+            Self::Unreadable => "unreadable",
         }
     }
 }

@@ -176,6 +176,7 @@ mod tests {
             retry_count: 1,
             claim_id: None,
             state,
+            unreadable: None,
         };
         task.into()
     }

@@ -21,7 +21,7 @@ impl Row for StackSummary {
             self.status.to_string(),
             self.generation.to_string(),
             format!("{}/{}", self.good, self.wanted),
-            waiting_for(&self.waiting_for),
+            self.unreadable.clone().unwrap_or_else(|| waiting_for(&self.waiting_for)),
         ]
     }
 }

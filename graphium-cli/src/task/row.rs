@@ -77,6 +77,7 @@ mod tests {
             retry_count: 0,
             claim_id: None,
             state: TaskState::Pending { not_before: None, last_failure: None },
+            unreadable: None,
         };
         task.into()
     }

@@ -56,10 +56,15 @@ async fn read<T: DeserializeOwned>(
 
 /// The document of a record.
 pub(super) fn decode<T: DeserializeOwned>(record: Record) -> Result<Versioned<T>, ControlError> {
-    let version = record.version;
-    let value = serde_json::from_value(record.body).map_err(|error| {
-        StoreError::new(StoreErrorKind::Corrupt, format!("record {} cannot be read back: {error}", record.key))
-    })?;
+    let Record { key, version, body, unreadable, .. } = record;
+    let corrupt = |why: String| {
+        let message = format!("record {key} cannot be read back: {why}; use the version of Graphium that wrote it");
+        StoreError::new(StoreErrorKind::Corrupt, message)
+    };
+    if let Some(why) = unreadable {
+        return Err(corrupt(why).into());
+    }
+    let value = serde_json::from_value(body).map_err(|error| corrupt(error.to_string()))?;
     Ok(Versioned { version, value })
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "sqlite")]
 mod restoring;
+mod unreadable;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

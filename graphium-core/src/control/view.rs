@@ -5,16 +5,20 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::act::unknown_stack;
-use super::record::{self, Versioned};
+use super::record;
 use super::world::{all_tasks, leaves_instance};
 use super::{Control, ControlError, ControlErrorKind};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Generation, StackName};
 use crate::stack::{
-    Deployment, DeploymentAction, DeploymentStatus, Instance, InstanceState, Stack, StackStatus, Step, spec_hash,
+    Deployment, DeploymentAction, DeploymentStatus, Instance, InstanceState, PlacementStrategy, Stack, StackSpec,
+    StackStatus, Step, spec_hash,
 };
-use crate::store::{Host, HostState, Page, PageRequest, RecordKey, RecordKind, TaskFilter};
+use crate::store::{Host, HostState, Page, PageRequest, Record, RecordKey, RecordKind, StoreErrorKind, TaskFilter};
 use crate::task::{Task, TaskStatus};
+
+/// What is wrong with one record, and not with the store.
+const CORRUPT: ControlErrorKind = ControlErrorKind::Store(StoreErrorKind::Corrupt);
 
 /// A stack in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +38,24 @@ pub struct StackSummary {
     /// Hosts with work for it that do not answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<Waiting>,
+    /// Why nothing more is known of it: what is kept of it cannot be read back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
+}
+
+impl StackSummary {
+    /// A stack of which only the name can be read.
+    fn unreadable(name: StackName, why: &ControlError) -> Self {
+        Self {
+            name,
+            status: StackStatus::Error,
+            generation: Generation::default(),
+            wanted: 0,
+            good: 0,
+            waiting_for: Vec::new(),
+            unreadable: Some(why.to_string()),
+        }
+    }
 }
 
 /// A host that a stack waits for.
@@ -93,7 +115,7 @@ impl Control {
         self.view(known.value, &hosts).await
     }
 
-    /// A page of stacks, by name.
+    /// A page of stacks, by name. One that cannot be read back stands in it too, and says why.
     ///
     /// # Errors
     /// Those of the store.
@@ -102,20 +124,31 @@ impl Control {
         let hosts = self.store.hosts().await?;
         let mut items = Vec::with_capacity(records.items.len());
         for found in records.items {
-            let stack: Versioned<Stack> = record::decode(found)?;
-            items.push(self.view(stack.value, &hosts).await?.summary);
+            items.push(self.summary(found, &hosts).await?);
         }
         Ok(Page { items, next: records.next })
     }
 
-    /// A page of the deployments of a stack, oldest first.
+    async fn summary(&self, found: Record, hosts: &[Host]) -> Result<StackSummary, ControlError> {
+        let name = found.key.name.parse::<StackName>();
+        let view = match record::decode::<Stack>(found) {
+            Ok(stack) => self.view(stack.value, hosts).await,
+            Err(error) => Err(error),
+        };
+        match (view, name) {
+            (Err(error), Ok(name)) if error.kind() == CORRUPT => Ok(StackSummary::unreadable(name, &error)),
+            (view, _) => Ok(view?.summary),
+        }
+    }
+
+    /// A page of the deployments of a stack, oldest first. One that cannot be read back stands in it as failed, and says
+    /// why.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn deployments(&self, stack: &StackName, page: PageRequest) -> Result<Page<Deployment>, ControlError> {
         let records = self.store.records(RecordKind::Deployment, &format!("{stack}/"), page).await?;
-        let decoded: Result<Vec<Versioned<Deployment>>, _> = records.items.into_iter().map(record::decode).collect();
-        Ok(Page { items: decoded?.into_iter().map(|deployment| deployment.value).collect(), next: records.next })
+        Ok(records.map(|found| deployment_of(stack, found)))
     }
 
     /// One deployment.
@@ -143,6 +176,7 @@ impl Control {
             wanted: wanted.len(),
             good,
             waiting_for: waiting(&open, &rollout, hosts),
+            unreadable: None,
             name,
         };
         Ok(StackView { summary, wanted_stack: stack, rollout, observed })
@@ -155,6 +189,39 @@ impl Control {
             ..TaskFilter::default()
         };
         all_tasks(&*self.store, filter).await
+    }
+}
+
+/// The deployment of a record, or what its name tells of it.
+fn deployment_of(stack: &StackName, found: Record) -> Deployment {
+    let (key, written_at) = (found.key.clone(), found.updated_at);
+    let error = match record::decode::<Deployment>(found) {
+        Ok(deployment) => return deployment.value,
+        Err(error) => error,
+    };
+    let generation = key.name.rsplit('/').next().and_then(|number| number.parse().ok());
+    let spec = StackSpec {
+        name: stack.clone(),
+        description: None,
+        comment: None,
+        strategy: PlacementStrategy::default(),
+        host_constraints: Vec::new(),
+        host: None,
+        network: None,
+        containers: Vec::new(),
+    };
+    Deployment {
+        stack: stack.clone(),
+        generation: Generation(generation.unwrap_or_default()),
+        action: DeploymentAction::Deploy,
+        spec,
+        spec_from: None,
+        steps: Vec::new(),
+        status: DeploymentStatus::Failed { reason: error.to_string() },
+        warnings: Vec::new(),
+        created_by: None,
+        started_at: written_at,
+        finished_at: Some(written_at),
     }
 }
 

@@ -16,5 +16,6 @@ pub(super) fn task_of(task_type: TaskType, payload: Value) -> Task {
         retry_count: 0,
         claim_id: None,
         state: TaskState::Pending { not_before: None, last_failure: None },
+        unreadable: None,
     }
 }

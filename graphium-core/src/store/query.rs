@@ -117,7 +117,8 @@ pub struct AttemptRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub ended_at: Option<Timestamp>,
-    /// How it ended: `completed`, `failed`, `cancelled`, `handed_back`, `lost`, `timeout`. None while it runs.
+    /// How it ended: `completed`, `failed`, `cancelled`, `handed_back`, `lost`, `timeout`; `unreadable` where
+    /// what was kept of it cannot be read back. None while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
     /// What went wrong.

@@ -84,10 +84,13 @@ pub struct Record {
     pub key: RecordKey,
     /// Grows with each write, from 1; starts again after a delete.
     pub version: u64,
-    /// Its content.
+    /// Its content; null where it could not be read back.
     pub body: Value,
     /// When it was last written.
     pub updated_at: Timestamp,
+    /// Why its content could not be read back; none of a sound record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 /// What a write expects to find. Anything else refuses the whole submission.

@@ -52,6 +52,7 @@ fn events() -> Vec<(&'static str, TaskEvent)> {
         ("fail for good", fail(None)),
         ("acknowledge cancel", TaskEvent::AcknowledgeCancel { attempt, at: AT, undone: None }),
         ("hand back", TaskEvent::HandBack { attempt, at: AT }),
+        ("condemn", TaskEvent::Condemn { at: AT, failure: failure() }),
         ("cancel", TaskEvent::Cancel { at: AT, reason: CancelReason::Requested { by: "operator".into() } }),
         ("retry", TaskEvent::Retry),
         ("revive", TaskEvent::Revive),
@@ -108,7 +109,7 @@ mod tests {
             assert!(states().iter().any(|(_, state)| state.status() == status), "{status} is missing");
         }
         let names: std::collections::BTreeSet<_> = events().iter().map(|(_, event)| event.name()).collect();
-        assert_eq!(names.len(), 10, "an event is missing: {names:?}");
+        assert_eq!(names.len(), 11, "an event is missing: {names:?}");
     }
 
     #[test]

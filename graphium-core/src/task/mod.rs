@@ -64,6 +64,10 @@ pub struct Task {
     pub claim_id: Option<ClaimId>,
     /// How far it is.
     pub state: TaskState,
+    /// What of it could not be read back, and why; none of a sound task. It is kept as it was written, and what it shows
+    /// instead is what stands beside that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 impl Task {

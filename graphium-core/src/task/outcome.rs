@@ -45,6 +45,8 @@ pub enum FailureCode {
     ResourceExhausted,
     /// The host's own policy forbids it.
     Forbidden,
+    /// What is kept of the task cannot be read back: damage, or another version of Graphium wrote it.
+    Unreadable,
     /// A fault in Graphium or an executor.
     Internal,
 }
@@ -71,7 +73,8 @@ impl FailureCode {
             | Self::NotFound
             | Self::Unsupported
             | Self::ResourceExhausted
-            | Self::Forbidden => false,
+            | Self::Forbidden
+            | Self::Unreadable => false,
         }
     }
 
@@ -96,6 +99,7 @@ impl FailureCode {
             Self::Unsupported => "unsupported",
             Self::ResourceExhausted => "resource_exhausted",
             Self::Forbidden => "forbidden",
+            Self::Unreadable => "unreadable",
             Self::Internal => "internal",
         }
     }

@@ -240,6 +240,13 @@ pub enum TaskEvent {
         /// When.
         at: Timestamp,
     },
+    /// The store cannot read it back, so nobody can work on it.
+    Condemn {
+        /// When.
+        at: Timestamp,
+        /// Why, and what can be done.
+        failure: Failure,
+    },
     /// Somebody, or a rule, wants it to stop.
     Cancel {
         /// When.
@@ -296,6 +303,7 @@ impl TaskEvent {
             Self::Fail { .. } => "fail",
             Self::AcknowledgeCancel { .. } => "acknowledge_cancel",
             Self::HandBack { .. } => "hand_back",
+            Self::Condemn { .. } => "condemn",
             Self::Cancel { .. } => "cancel",
             Self::Retry => "retry",
             Self::Revive => "revive",
@@ -310,7 +318,7 @@ impl TaskEvent {
             | Self::Fail { attempt, .. }
             | Self::AcknowledgeCancel { attempt, .. }
             | Self::HandBack { attempt, .. } => Some(*attempt),
-            Self::Claim { .. } | Self::Cancel { .. } | Self::Retry | Self::Revive => None,
+            Self::Claim { .. } | Self::Condemn { .. } | Self::Cancel { .. } | Self::Retry | Self::Revive => None,
         }
     }
 }
@@ -389,6 +397,10 @@ impl TaskState {
             (Self::Running { lease, started_at, .. }, TaskEvent::Advance { progress, .. }) => {
                 Ok(Self::Running { lease, started_at, progress: Some(progress) })
             }
+            (
+                Self::Pending { .. } | Self::Assigned { .. } | Self::Running { .. },
+                TaskEvent::Condemn { at, failure },
+            ) => Ok(Self::Failed { at, failure }),
             (Self::Assigned { lease }, TaskEvent::Cancel { at, reason }) => {
                 Ok(Self::Assigned { lease: lease.with_cancel(at, reason) })
             }
@@ -436,6 +448,7 @@ impl Lease {
                 TaskEvent::Claim { .. }
                 | TaskEvent::Start { .. }
                 | TaskEvent::Advance { .. }
+                | TaskEvent::Condemn { .. }
                 | TaskEvent::Cancel { .. }
                 | TaskEvent::Retry
                 | TaskEvent::Revive,

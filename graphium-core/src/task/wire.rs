@@ -109,6 +109,9 @@ pub struct TaskView {
     /// How far the current attempt is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
+    /// What of it could not be read back, and why: what is shown instead is what else is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 impl From<Task> for TaskView {
@@ -150,6 +153,7 @@ impl From<Task> for TaskView {
             cancel_requested_at: lease.and_then(|lease| lease.cancel).map(|cancel| cancel.at),
             idempotency_key: spec.idempotency_key,
             progress: None,
+            unreadable: task.unreadable,
         };
         match state {
             TaskState::Pending { not_before, last_failure } => {

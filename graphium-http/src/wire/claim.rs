@@ -367,6 +367,7 @@ mod tests {
             retry_count: 1,
             claim_id: Some(ClaimId::generate()),
             state: TaskState::Running { lease, started_at: at, progress: None },
+            unreadable: None,
         }
     }
 

@@ -74,5 +74,6 @@ pub fn task_of(view: TaskView, facts: LeaseFacts) -> Result<Task, InvalidBody> {
         retry_count: view.retry_count,
         claim_id: Some(facts.claim_id),
         state,
+        unreadable: view.unreadable,
     })
 }

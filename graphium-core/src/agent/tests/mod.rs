@@ -244,6 +244,7 @@ fn assigned(attempt: u64) -> Task {
         retry_count: 0,
         claim_id: None,
         state: TaskState::Assigned { lease },
+        unreadable: None,
     }
 }
 

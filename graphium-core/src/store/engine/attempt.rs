@@ -43,7 +43,9 @@ pub(super) fn report_mark(status: &ReportedStatus) -> String {
 pub(super) fn ending(event: &TaskEvent) -> Option<(&'static str, Option<String>)> {
     match event {
         TaskEvent::Complete { .. } => Some(("completed", None)),
-        TaskEvent::Fail { failure, .. } => Some((ending_of(failure), Some(failure.to_string()))),
+        TaskEvent::Fail { failure, .. } | TaskEvent::Condemn { failure, .. } => {
+            Some((ending_of(failure), Some(failure.to_string())))
+        }
         TaskEvent::AcknowledgeCancel { undone, .. } => Some(("cancelled", undone.clone())),
         TaskEvent::HandBack { .. } => Some(("handed_back", None)),
         TaskEvent::Claim { .. }

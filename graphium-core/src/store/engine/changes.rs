@@ -18,6 +18,8 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) changed: BTreeSet<TaskId>,
     /// Those of them that settled, left a settled state, or wait for another instant than before.
     pub(in crate::store) moved: BTreeSet<TaskId>,
+    /// Those of them that failed because they cannot be read back, and why: what is kept of them must outlive that.
+    pub(in crate::store) condemned: BTreeMap<TaskId, String>,
     pub(in crate::store) attempts: BTreeSet<(TaskId, Attempt)>,
     /// A task and one that depends on it.
     pub(in crate::store) edges: BTreeSet<(TaskId, TaskId)>,

@@ -15,6 +15,8 @@ mod away;
 mod cancel;
 mod changes;
 mod claim;
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a store in memory reads nothing back"))]
+mod condemn;
 mod counters;
 mod dependencies;
 mod ended;

@@ -40,7 +40,7 @@ impl Engine {
             return 0;
         };
         let version = self.records.get(&write.key).map_or(1, |record| record.version + 1);
-        let record = Record { key: write.key.clone(), version, body, updated_at: self.now };
+        let record = Record { key: write.key.clone(), version, body, updated_at: self.now, unreadable: None };
         self.records.insert(write.key, record);
         version
     }

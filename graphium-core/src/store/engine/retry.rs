@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::condemn::refuse_unreadable;
 use super::{Engine, SERVER, not_found};
 use crate::id::TaskId;
 use crate::store::{StoreError, StoreErrorKind};
@@ -33,6 +34,7 @@ impl Engine {
             let message = format!("task {id} is {}: only a failed or cancelled task can be retried", task.status());
             return refuse(StoreErrorKind::Conflict, message);
         }
+        refuse_unreadable(task)?;
         if let Some(by) = self.superseded_by(entry) {
             let message = format!("task {id} is of a deployment before generation {by}: deploy the stack instead");
             return refuse(StoreErrorKind::Superseded, message);
@@ -50,7 +52,11 @@ impl Engine {
         let task = &entry.task;
         let for_dependency =
             matches!(task.state, TaskState::Cancelled { reason: CancelReason::DependencyFailed { .. }, .. });
-        for_dependency && self.superseded_by(entry).is_none() && self.fallen_dependency(&task.spec.depends_on).is_none()
+        let readable = task.unreadable.is_none();
+        for_dependency
+            && readable
+            && self.superseded_by(entry).is_none()
+            && self.fallen_dependency(&task.spec.depends_on).is_none()
     }
 
     fn reopen(&mut self, id: TaskId, event: TaskEvent, actor: &str) {

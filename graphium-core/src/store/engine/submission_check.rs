@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::Engine;
+use super::condemn::refuse_unreadable;
 use crate::id::{Generation, StackName, TaskId};
 use crate::store::{
     MAX_GENERATION, MAX_RECORDS_PER_SUBMISSION, MAX_TASKS_PER_SUBMISSION, StoreError, StoreErrorKind, Submission,
@@ -162,6 +163,7 @@ fn check_limits(submission: &Submission) -> Result<(), StoreError> {
 }
 
 fn same_body(earlier: &Task, task: &NewTask) -> Result<(), StoreError> {
+    refuse_unreadable(earlier)?;
     let mut body = task.clone();
     body.id = earlier.spec.id;
     body.created_by.clone_from(&earlier.spec.created_by);

@@ -51,6 +51,7 @@ impl Engine {
             retry_count: 0,
             claim_id: None,
             state: TaskState::NEW,
+            unreadable: None,
         };
         self.tasks.insert(id, Entry::new(task, self.last_number));
         self.changes.created.insert(id);

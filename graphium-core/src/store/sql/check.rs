@@ -1,11 +1,11 @@
 //! Looking through a whole database for what does not belong together.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::error::SqlError;
 use super::listing::{FIELDS, listed_to};
 use super::load::{self, signed};
-use super::rows::count;
+use super::rows::{self, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count};
 use crate::id::Seq;
 use crate::store::StoreSettings;
 use crate::store::engine::Engine;
@@ -21,6 +21,10 @@ pub struct StoreFinding {
 
 const RESTORE: &str = "stop the server and restore the newest backup";
 const REPORT: &str = "keep a backup and report it as a fault of Graphium; the store works on";
+
+const OTHER_VERSION: &str = "use the version of Graphium that wrote it, or submit it anew; the store works on";
+/// How many rows that cannot be read are named.
+const MAX_NAMED: usize = 20;
 
 /// Rules, each with a question that counts what breaks it.
 const RULES: [(&str, &str, &str); 9] = [
@@ -84,8 +88,65 @@ pub(super) fn head(connection: &Connection) -> Result<Seq, SqlError> {
     Ok(Seq(count("event", head)?))
 }
 
-/// Looks through everything, in one reading of the file.
+/// Looks through everything.
 pub(super) fn look(connection: &Connection) -> Result<Vec<StoreFinding>, SqlError> {
+    let mut findings = unsound(connection)?;
+    if findings.is_empty() {
+        findings = unreadable(connection)?;
+    }
+    Ok(findings)
+}
+
+/// Each row that can be kept and copied, and not be read.
+fn unreadable(connection: &Connection) -> Result<Vec<StoreFinding>, SqlError> {
+    let mut found = Unreadable::default();
+    let tasks = format!("SELECT {TASK_COLUMNS} FROM task {WITH_SPEC} ORDER BY task.number");
+    found.look(connection, &tasks, |row| {
+        let (task, _) = rows::task(row)?;
+        Ok(task.unreadable.as_ref().map(|why| format!("task {}: {why}", task.id())))
+    })?;
+    let records = format!("SELECT {RECORD_COLUMNS} FROM record");
+    found.look(connection, &records, |row| {
+        let record = rows::record(row)?;
+        Ok(record.unreadable.map(|why| format!("record {}: {why}", record.key)))
+    })?;
+    Ok(found.findings())
+}
+
+/// What cannot be read, of which the first few are named.
+#[derive(Debug, Default)]
+struct Unreadable {
+    named: Vec<String>,
+    others: usize,
+}
+
+impl Unreadable {
+    fn look(
+        &mut self,
+        connection: &Connection,
+        question: &str,
+        name: impl Fn(&Row<'_>) -> Result<Option<String>, SqlError>,
+    ) -> Result<(), SqlError> {
+        let mut statement = connection.prepare(question)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            match name(row)? {
+                Some(name) if self.named.len() < MAX_NAMED => self.named.push(name),
+                Some(_) => self.others += 1,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn findings(self) -> Vec<StoreFinding> {
+        let others = (self.others > 0).then(|| format!("{} more tasks or records that cannot be read", self.others));
+        self.named.into_iter().chain(others).map(|problem| StoreFinding { problem, advice: OTHER_VERSION }).collect()
+    }
+}
+
+/// Looks for what does not belong together, in one reading of the file.
+pub(super) fn unsound(connection: &Connection) -> Result<Vec<StoreFinding>, SqlError> {
     let transaction = connection.unchecked_transaction()?;
     let mut findings = Vec::new();
     let mut statement = transaction.prepare("PRAGMA integrity_check")?;

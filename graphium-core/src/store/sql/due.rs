@@ -14,11 +14,12 @@ use crate::store::{PRUNE_BATCH, Pruned, Retention};
 
 /// Tasks that another one depends on are needed.
 const DEPENDED_ON: &str = "EXISTS (SELECT 1 FROM dependency WHERE dependency.dependency = task.id)";
-/// The tasks of the newest generation of a stack are needed.
+/// The tasks of the newest generation of a stack are needed. A spec that is no JSON must not end the question.
 const NEWEST: &str = "
     (task.stack IS NOT NULL AND EXISTS (
         SELECT 1 FROM generation WHERE generation.stack = task.stack AND generation.since < task.number
-        AND generation.newest = json_extract(task_spec.spec, '$.placed.generation')))";
+        AND generation.newest = CASE WHEN json_valid(task_spec.spec)
+            THEN json_extract(task_spec.spec, '$.placed.generation') END))";
 
 /// Reads what may go. The tables must be up to date with the engine.
 pub(super) fn read(connection: &Connection, cutoffs: &Cutoffs) -> Result<Due, SqlError> {

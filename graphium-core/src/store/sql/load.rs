@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::due;
 use super::error::SqlError;
-use super::rows::{self, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count, word};
+use super::rows::{self, ATTEMPT_COLUMNS, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count, word};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Generation, Seq, SessionId, TaskId};
 use crate::store::engine::{Engine, Epoch, Life, Loaded, Mark, Needs, Snapshot};
@@ -71,7 +71,7 @@ fn snapshot(connection: &Connection) -> Result<Snapshot, SqlError> {
     let epoch = "SELECT epoch, base, restored FROM store";
     for epoch in all(connection, epoch, [], |row| {
         let restored: Option<String> = row.get("restored")?;
-        let restored = restored.map(|text| rows::json(|| "the restore".into(), &text)).transpose()?;
+        let restored = restored.map(|text| rows::json(|| "the restore".into(), Ok(&text))).transpose()?;
         Ok(Epoch { number: count("epoch", row.get("epoch")?)?, base: count("base", row.get("base")?)?, restored })
     })? {
         snapshot.epoch = epoch;
@@ -133,11 +133,12 @@ pub(super) fn fetch(connection: &Connection, mut needs: Needs) -> Result<Loaded,
         loaded.tasks.extend(task(connection, *id)?);
     }
     for (id, attempt) in &needs.attempts {
-        let question = "
-            SELECT attempt.record, attempt.report FROM task JOIN attempt ON attempt.task = task.number
-            WHERE task.id = ? AND attempt.attempt = ?";
+        let question = format!(
+            "SELECT {ATTEMPT_COLUMNS} FROM task JOIN attempt ON attempt.task = task.number
+             WHERE task.id = ? AND attempt.attempt = ?"
+        );
         let key = params![rows::key(*id), signed(attempt.0)];
-        loaded.attempts.extend(all(connection, question, key, |row| rows::attempt(*id, row))?);
+        loaded.attempts.extend(all(connection, &question, key, |row| rows::attempt(*id, row))?);
     }
     for key in &needs.records {
         loaded.records.extend(record(connection, key)?);

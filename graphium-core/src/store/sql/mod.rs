@@ -20,6 +20,7 @@ mod listing;
 mod load;
 mod read;
 mod readers;
+mod remains;
 mod restore;
 mod rows;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::error::SqlError;
 use super::list::List;
 use super::load::{self, all, signed, task};
 use super::readers::Readers;
-use super::rows::{self, RECORD_COLUMNS, count};
+use super::rows::{self, ATTEMPT_COLUMNS, RECORD_COLUMNS, count};
 use crate::event::Event;
 use crate::id::{Seq, TaskId};
 use crate::store::engine::{AttemptEntry, not_found};
@@ -84,8 +84,8 @@ impl Readers {
     pub(super) async fn history(&self, id: TaskId) -> Result<TaskHistory, StoreError> {
         let found = self.read(move |connection| {
             let Some((task, number)) = task(connection, id)? else { return Ok(None) };
-            let attempts = "SELECT record, report FROM attempt WHERE task = ? ORDER BY attempt";
-            let attempts = all(connection, attempts, [signed(number)], |row| rows::attempt(id, row))?;
+            let attempts = format!("SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE task = ? ORDER BY attempt");
+            let attempts = all(connection, &attempts, [signed(number)], |row| rows::attempt(id, row))?;
             let in_progress = AttemptEntry::in_progress(&task);
             let attempts = attempts.into_iter().chain(in_progress).map(|entry| entry.record).collect();
             let events = format!("SELECT {EVENT_COLUMNS} FROM event WHERE task = ? ORDER BY seq DESC LIMIT ?");
@@ -99,7 +99,11 @@ impl Readers {
 
     pub(super) async fn record(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
         let key = key.clone();
-        self.read(move |connection| load::record(connection, &key)).await
+        let found = self.read(move |connection| load::record(connection, &key)).await?;
+        if let Some(Record { key, unreadable: Some(why), .. }) = found {
+            return Err(SqlError::corrupt(format!("record {key}"), why).into());
+        }
+        Ok(found)
     }
 
     pub(super) async fn records(

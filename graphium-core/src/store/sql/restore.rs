@@ -64,7 +64,7 @@ fn copy_of(backup: &Path, fresh: &Path, given_up: &CancellationToken) -> Result<
     }
     backup::copy(&source, fresh, backup::unless(given_up)).map_err(unsound)?;
     let copy = backup::alone(fresh)?;
-    if let Some(finding) = check::look(&copy).map_err(unsound)?.first() {
+    if let Some(finding) = check::unsound(&copy).map_err(unsound)?.first() {
         return Err(SqlError::UnsoundBackup { path: backup.to_owned(), what: finding.problem.clone() });
     }
     drop(copy);

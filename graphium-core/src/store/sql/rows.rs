@@ -7,22 +7,26 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::error::SqlError;
+use super::remains::{self, Faults};
 use crate::clock::Timestamp;
-use crate::event::Event;
+use crate::event::{Event, EventType};
 use crate::id::{Attempt, ClaimId, Seq, TaskId};
 use crate::store::engine::AttemptEntry;
 use crate::store::{Host, Record, RecordKey, RecordKind};
 use crate::task::Task;
 
-/// The columns of a task that make it whole.
+/// The columns of a task that make it whole, and those that say what it was when these cannot be read.
 pub(super) const TASK_COLUMNS: &str = "task.number, task.id, task_spec.spec, task.state, task.created_at, task.ready_at, task.attempt, task.retry_count, \
-     task.claim_id";
+     task.claim_id, task.agent, task.type, task.stack, task.container, task.status, task.order_at, task.settled_at";
+
+/// The columns of an attempt.
+pub(super) const ATTEMPT_COLUMNS: &str = "attempt.attempt, attempt.record, attempt.report";
 
 /// The columns of a record.
 pub(super) const RECORD_COLUMNS: &str = "kind, name, version, body, updated_at";
 
-/// The other table that a task is read from.
-pub(super) const WITH_SPEC: &str = "JOIN task_spec ON task_spec.number = task.number";
+/// The other table that a task is read from. A task that has lost its row there is not left out.
+pub(super) const WITH_SPEC: &str = "LEFT JOIN task_spec ON task_spec.number = task.number";
 
 /// Every host with what it observed.
 pub(super) const HOSTS: &str = "
@@ -30,8 +34,11 @@ pub(super) const HOSTS: &str = "
     FROM host LEFT JOIN inventory ON inventory.host = host.id ORDER BY host.id";
 
 /// Reads a JSON column.
-pub(super) fn json<T: DeserializeOwned>(what: impl Fn() -> String, text: &str) -> Result<T, SqlError> {
-    serde_json::from_str(text).map_err(|source| SqlError::corrupt(what(), source))
+pub(super) fn json<T: DeserializeOwned>(
+    what: impl Fn() -> String,
+    text: Result<&str, SqlError>,
+) -> Result<T, SqlError> {
+    serde_json::from_str(text?).map_err(|source| SqlError::corrupt(what(), source))
 }
 
 /// Reads a value that is one word: an id, a name or a number that JSON would quote.
@@ -56,11 +63,14 @@ pub(super) fn id<T>(row: &Row<'_>, column: &str, id: impl Fn(Uuid) -> T) -> Resu
 }
 
 fn optional_id<T>(row: &Row<'_>, column: &str, id: impl Fn(Uuid) -> T) -> Result<Option<T>, SqlError> {
-    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(|bytes| id(Uuid::from_bytes(bytes))))
+    let corrupt = |source| SqlError::corrupt(format!("column {column}"), source);
+    let Some(bytes) = row.get_ref(column)?.as_blob_or_null().map_err(corrupt)? else { return Ok(None) };
+    let uuid = Uuid::from_slice(bytes).map_err(|source| SqlError::corrupt(format!("column {column}"), source))?;
+    Ok(Some(id(uuid)))
 }
 
 /// A text that is looked at where it is.
-fn text<'a>(row: &'a Row<'_>, column: &str) -> Result<&'a str, SqlError> {
+pub(super) fn text<'a>(row: &'a Row<'_>, column: &str) -> Result<&'a str, SqlError> {
     row.get_ref(column)?.as_str().map_err(|source| SqlError::corrupt(format!("column {column}"), source))
 }
 
@@ -68,54 +78,83 @@ fn optional_text<'a>(row: &'a Row<'_>, column: &str) -> Result<Option<&'a str>, 
     row.get_ref(column)?.as_str_or_null().map_err(|source| SqlError::corrupt(format!("column {column}"), source))
 }
 
-/// A task, with its place in the order of submission.
+/// A task, with its place in the order of submission. What of it cannot be read is made up for, and named in it.
 pub(super) fn task(row: &Row<'_>) -> Result<(Task, u64), SqlError> {
     let id = id(row, "id", TaskId::from_uuid)?;
-    let what = || format!("task {id}");
-    let retries = row.get("retry_count")?;
+    let mut faults = Faults::default();
+    let spec = faults.note(json(|| "its spec".into(), text(row, "spec")))?;
+    let state = faults.note(json(|| "its state".into(), text(row, "state")))?;
+    let attempt = faults.note(count("its attempt", row.get("attempt")?))?;
+    let retries: i64 = row.get("retry_count")?;
+    let retries = faults.note(u32::try_from(retries).map_err(|error| SqlError::corrupt("its retries", error)))?;
+    let claim_id = faults.note(optional_id(row, "claim_id", ClaimId::from_uuid))?;
+    let attempt = Attempt(attempt.unwrap_or_default());
+    let unreadable = faults.told();
     let task = Task {
-        spec: Arc::new(json(what, text(row, "spec")?)?),
+        spec: Arc::new(match spec {
+            Some(spec) => spec,
+            None => remains::spec(id, row)?,
+        }),
         created_at: Timestamp::from_micros(row.get("created_at")?),
         ready_at: Timestamp::from_micros(row.get("ready_at")?),
-        attempt: Attempt(count("attempt", row.get("attempt")?)?),
-        retry_count: u32::try_from(count("retry count", retries)?).map_err(|e| SqlError::corrupt(what(), e))?,
-        claim_id: optional_id(row, "claim_id", ClaimId::from_uuid)?,
-        state: json(what, text(row, "state")?)?,
+        attempt,
+        retry_count: retries.unwrap_or_default(),
+        claim_id: claim_id.flatten(),
+        state: match state {
+            Some(state) => state,
+            None => remains::state(row, attempt, unreadable.as_deref().unwrap_or_default())?,
+        },
+        unreadable,
     };
     Ok((task, count("number", row.get("number")?)?))
 }
 
 /// One ended attempt of this task.
 pub(super) fn attempt(task: TaskId, row: &Row<'_>) -> Result<AttemptEntry, SqlError> {
-    let record = json(|| format!("an attempt of task {task}"), text(row, "record")?)?;
+    let attempt = Attempt(count("attempt", row.get("attempt")?)?);
+    let mut faults = Faults::default();
+    let record = faults.note(json(|| "it".into(), text(row, "record")))?;
+    let record = record.unwrap_or_else(|| remains::attempt(attempt, faults.told()));
     Ok(AttemptEntry { task, record, report: row.get("report")? })
 }
 
-/// One entry of the log.
+/// One entry of the log. What of it cannot be read stands in its data.
 pub(super) fn event(row: &Row<'_>) -> Result<Event, SqlError> {
     let seq = Seq(count("event", row.get("seq")?)?);
+    let mut faults = Faults::default();
+    let kind = faults.note(text(row, "type").and_then(|kind| word("type", kind)))?;
+    let data = faults.note(json(|| "its data".into(), text(row, "data")))?;
+    let task_id = faults.note(optional_id(row, "task", TaskId::from_uuid))?;
+    let stack_id = faults.note(optional_word(row, "stack"))?;
+    let agent_id = faults.note(optional_word(row, "agent"))?;
+    let data = match faults.told() {
+        None => data.unwrap_or_default(),
+        Some(why) => serde_json::json!({ "unreadable": why, "type": row.get::<_, String>("type")?, "data": data }),
+    };
     Ok(Event {
         seq,
-        kind: word("event type", text(row, "type")?)?,
+        kind: kind.unwrap_or(EventType::Unreadable),
         timestamp: Timestamp::from_micros(row.get("at")?),
-        task_id: optional_id(row, "task", TaskId::from_uuid)?,
-        stack_id: optional_word(row, "stack")?,
-        agent_id: optional_word(row, "agent")?,
+        task_id: task_id.flatten(),
+        stack_id: stack_id.flatten(),
+        agent_id: agent_id.flatten(),
         actor: row.get("actor")?,
-        data: json(|| format!("event {seq}"), text(row, "data")?)?,
+        data,
     })
 }
 
-/// One record.
+/// One record. A body that cannot be read is null, and the record says why.
 pub(super) fn record(row: &Row<'_>) -> Result<Record, SqlError> {
     let kind: RecordKind = word("record kind", text(row, "kind")?)?;
     let key = RecordKey::new(kind, text(row, "name")?);
-    let body = json(|| format!("record {key}"), text(row, "body")?)?;
+    let mut faults = Faults::default();
+    let body = faults.note(json(|| "its body".into(), text(row, "body")))?;
     let version = count("version", row.get("version")?)?;
-    Ok(Record { key, version, body, updated_at: Timestamp::from_micros(row.get("updated_at")?) })
+    let updated_at = Timestamp::from_micros(row.get("updated_at")?);
+    Ok(Record { key, version, body: body.unwrap_or_default(), updated_at, unreadable: faults.told() })
 }
 
-fn optional_word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, SqlError> {
+pub(super) fn optional_word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, SqlError> {
     optional_text(row, column)?.map(|text| word(column, text)).transpose()
 }
 
@@ -143,10 +182,10 @@ pub(super) fn session_document(host: &Host) -> Host {
 pub(super) fn host(row: &Row<'_>) -> Result<Host, SqlError> {
     let id = text(row, "id")?;
     let what = || format!("host {id}");
-    let mut host: Host = json(what, text(row, "session")?)?;
-    host.engine = optional_text(row, "engine")?.map(|engine| json(what, engine)).transpose()?;
+    let mut host: Host = json(what, text(row, "session"))?;
+    host.engine = optional_text(row, "engine")?.map(|engine| json(what, Ok(engine))).transpose()?;
     host.instances = match optional_text(row, "instances")? {
-        Some(instances) => json(what, instances)?,
+        Some(instances) => json(what, Ok(instances))?,
         None => Vec::new(),
     };
     Ok(host)

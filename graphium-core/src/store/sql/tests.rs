@@ -3,6 +3,7 @@
 mod log;
 mod pruning;
 mod restoring;
+mod unreadable;
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::ManualClock;
 use crate::id::SessionId;
-use crate::store::{Report, ReportAnswer, ReportedStatus, StoreErrorKind};
+use crate::store::{Expected, RecordWrite, Report, ReportAnswer, ReportedStatus, StoreErrorKind};
 use crate::task::{NewTask, Outcome, TaskStatus, TaskType};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -312,22 +313,25 @@ async fn a_read_without_end_is_broken_off() {
 }
 
 #[tokio::test]
-async fn a_task_that_cannot_be_read_back_is_named_and_spares_the_others() {
+async fn what_a_submission_needs_and_cannot_be_read_is_named_and_spares_the_others() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
-    let (broken, whole) = (submit(&store).await, submit(&store).await);
-    for id in [broken, whole] {
-        store.cancel(id, "ann").await.unwrap();
+    let write = |name: &str| {
+        let key = RecordKey::new(RecordKind::Token, name);
+        let write = RecordWrite { key, expected: Expected::Anything, body: Some(serde_json::json!(1)) };
+        Submission { records: vec![write], ..Submission::of("ann", []) }
+    };
+    for name in ["broken", "whole"] {
+        store.submit(write(name)).await.unwrap();
     }
-    let other = other_connection(&folder);
-    other.execute("UPDATE task SET state = '{' WHERE id = ?", [rows::key(broken)]).unwrap();
+    other_connection(&folder).execute("UPDATE record SET version = -1 WHERE name = 'broken'", []).unwrap();
 
-    let (first, second) = tokio::join!(store.cancel(broken, "ann"), store.cancel(whole, "ann"));
+    let (first, second) = tokio::join!(store.submit(write("broken")), store.submit(write("whole")));
 
     let error = first.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Corrupt);
-    assert!(error.to_string().contains(&broken.to_string()), "{error}");
-    assert_eq!(second.unwrap_err().kind(), StoreErrorKind::Conflict, "it is settled, and that is all");
+    assert!(error.to_string().contains("version -1"), "{error}");
+    assert_eq!(second.unwrap().versions, [2]);
 }
 
 #[tokio::test]

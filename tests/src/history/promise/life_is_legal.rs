@@ -102,6 +102,7 @@ fn events() -> Vec<TaskEvent> {
         TaskEvent::Fail { attempt, at, failure: failure(), retry_at: None },
         TaskEvent::AcknowledgeCancel { attempt, at, undone: None },
         TaskEvent::HandBack { attempt, at },
+        TaskEvent::Condemn { at, failure: failure() },
         cancel(requested()),
         cancel(CancelReason::DependencyFailed { dependency: TaskId::generate() }),
         TaskEvent::Retry,

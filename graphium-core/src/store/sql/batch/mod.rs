@@ -7,10 +7,11 @@ use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{ToSql, params_from_iter};
 
 use self::statement::{
-    APPEND_EVENT, CHANGE_TASK, CREATE_SPEC, CREATE_TASK, DROP_ATTEMPTS, DROP_COUNTER, DROP_DEPENDENCY, DROP_ENDED,
-    DROP_EVENTS, DROP_GENERATION, DROP_KEY, DROP_LISTING, DROP_RECORD, DROP_SPEC, DROP_TASK, HOLD_TASK, KEEP_ATTEMPT,
-    KEEP_COUNTER, KEEP_DEPENDENCY, KEEP_ENDED, KEEP_EPOCH, KEEP_GENERATION, KEEP_HOST, KEEP_INVENTORY, KEEP_KEY,
-    KEEP_RECORD, REFUSE_LETTER, TAKE_LETTER,
+    APPEND_EVENT, CHANGE_TASK, CREATE_SPEC, CREATE_TASK, DROP_ATTEMPTS, DROP_COUNTER, DROP_DEPENDENCIES,
+    DROP_DEPENDENCY, DROP_ENDED, DROP_EVENTS, DROP_GENERATION, DROP_KEY, DROP_KEYS, DROP_LISTING, DROP_RECORD,
+    DROP_SPEC, DROP_TASK, DROP_UNREADABLE, HOLD_TASK, KEEP_ATTEMPT, KEEP_COUNTER, KEEP_DEPENDENCY, KEEP_ENDED,
+    KEEP_EPOCH, KEEP_GENERATION, KEEP_HOST, KEEP_INVENTORY, KEEP_KEY, KEEP_RECORD, KEEP_UNREADABLE, REFUSE_LETTER,
+    TAKE_LETTER,
 };
 use self::value::{bytes, integer, text, word};
 use crate::clock::Timestamp;
@@ -110,6 +111,13 @@ impl Batch {
     }
 
     fn tasks(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
+        let mut unreadable = Rows::of(KEEP_UNREADABLE, 3);
+        for (id, why) in &changes.condemned {
+            if let Some(entry) = engine.entry(*id) {
+                unreadable.push([integer(entry.number), word(why), engine.now().as_micros().into()]);
+            }
+        }
+        self.add(unreadable);
         let (mut created, mut specs) = (Rows::of(CREATE_TASK, 15), Rows::of(CREATE_SPEC, 2));
         for entry in changes.created.iter().filter_map(|id| engine.entry(*id)) {
             created.push(new_task(entry)?);
@@ -263,10 +271,18 @@ impl Batch {
         self.prunes = !gone.is_empty();
         let (mut tasks, mut specs, mut attempts) =
             (Rows::of(DROP_TASK, 1), Rows::of(DROP_SPEC, 1), Rows::of(DROP_ATTEMPTS, 1));
+        let mut unreadable = Rows::of(DROP_UNREADABLE, 1);
         let (mut edges, mut keys) = (Rows::of(DROP_DEPENDENCY, 2), Rows::of(DROP_KEY, 1));
+        let (mut all_edges, mut all_keys) = (Rows::of(DROP_DEPENDENCIES, 1), Rows::of(DROP_KEYS, 1));
         let (mut listed, mut events) = (Rows::of(DROP_LISTING, 3), Rows::of(DROP_EVENTS, 1));
         for (task, number) in &gone.tasks {
-            [&mut tasks, &mut specs, &mut attempts].into_iter().for_each(|rows| rows.push([integer(*number)]));
+            let all = [&mut tasks, &mut specs, &mut attempts, &mut unreadable];
+            all.into_iter().for_each(|rows| rows.push([integer(*number)]));
+            if task.unreadable.is_some() {
+                [&mut all_edges, &mut all_keys]
+                    .into_iter()
+                    .for_each(|rows| rows.push([bytes(task.id().as_uuid()).into()]));
+            }
             for dependency in &task.spec.depends_on {
                 edges.push([bytes(dependency.as_uuid()).into(), bytes(task.id().as_uuid()).into()]);
             }
@@ -285,7 +301,8 @@ impl Batch {
             mark.push([word("attempts_pruned"), word("settled_at"), settled_at.as_micros().into()]);
             mark.push([word("attempts_pruned"), word("number"), integer(number)]);
         }
-        [tasks, specs, attempts, edges, keys, listed, events, mark].into_iter().for_each(|rows| self.add(rows));
+        let dropped = [tasks, specs, attempts, unreadable, edges, keys, all_edges, all_keys, listed, events, mark];
+        dropped.into_iter().for_each(|rows| self.add(rows));
     }
 }
 

@@ -12,6 +12,10 @@ pub(in crate::store::sql) const CHANGE_TASK: &str = "
 /// For a change that moves the task in no index.
 pub(in crate::store::sql) const HOLD_TASK: &str =
     "UPDATE task SET status = ?2, attempt = ?3, retry_count = ?4, claim_id = ?5, state = ?6 WHERE number = ?1";
+/// What is about to be written over stays readable for others.
+pub(in crate::store::sql) const KEEP_UNREADABLE: &str = "
+    INSERT INTO unreadable (number, state, error, found_at) SELECT number, state, ?2, ?3 FROM task WHERE number = ?1
+    ON CONFLICT (number) DO UPDATE SET state = excluded.state, error = excluded.error, found_at = excluded.found_at";
 pub(in crate::store::sql) const KEEP_ATTEMPT: &str = "
     INSERT INTO attempt (task, attempt, record, report) VALUES (?, ?, ?, ?)
     ON CONFLICT (task, attempt) DO UPDATE SET record = excluded.record, report = excluded.report";
@@ -53,6 +57,11 @@ pub(in crate::store::sql) const DROP_TASK: &str = "DELETE FROM task WHERE number
 pub(in crate::store::sql) const DROP_SPEC: &str = "DELETE FROM task_spec WHERE number = ?";
 pub(in crate::store::sql) const DROP_ATTEMPTS: &str = "DELETE FROM attempt WHERE task = ?";
 pub(in crate::store::sql) const DROP_DEPENDENCY: &str = "DELETE FROM dependency WHERE dependency = ? AND dependant = ?";
+pub(in crate::store::sql) const DROP_UNREADABLE: &str = "DELETE FROM unreadable WHERE number = ?";
+/// For a task whose own list of dependencies cannot be read.
+pub(in crate::store::sql) const DROP_DEPENDENCIES: &str = "DELETE FROM dependency WHERE dependant = ?";
+/// For a task whose own key cannot be read.
+pub(in crate::store::sql) const DROP_KEYS: &str = "DELETE FROM idempotency WHERE task = ?";
 pub(in crate::store::sql) const DROP_KEY: &str = "DELETE FROM idempotency WHERE key = ?";
 pub(in crate::store::sql) const DROP_LISTING: &str = "DELETE FROM listing WHERE field = ? AND value = ? AND number = ?";
 pub(in crate::store::sql) const DROP_EVENTS: &str = "DELETE FROM event WHERE seq <= ?";

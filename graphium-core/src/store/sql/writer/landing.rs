@@ -71,6 +71,7 @@ impl Writer {
         let mut engine = Engine::new(self.setup.settings, self.setup.seed);
         load::restore(&self.reader, &mut engine)?;
         engine.advance(self.setup.clock.now());
+        engine.condemn_unreadable();
         engine.grant_grace();
         self.engine = engine;
         self.stale = false;

@@ -90,9 +90,11 @@ impl Writer {
         if let Some(backup_at) = load::backup_at(&reader)? {
             engine.begin_epoch(backup_at);
         }
+        engine.condemn_unreadable();
         engine.grant_grace();
         let changes = engine.take_changes();
         write::write(&connection, &Batch::of(&engine, &changes)?)?;
+        engine.evict(changes.changed);
         let head = watch::Sender::new(engine.head());
         let keeper = Keeper::start(setup.path.clone(), connection, lock)?;
         let (waiting, flights) = (Waiting::default(), VecDeque::new());
