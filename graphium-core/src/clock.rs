@@ -11,7 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An instant: microseconds since the Unix epoch, as the store's clock saw it.
 ///
-/// On the wire it is an RFC 3339 string in UTC with microseconds.
+/// On the wire it is an RFC 3339 string in UTC with microseconds. That has four digits for the year, so an instant lies
+/// between [`MIN`](Self::MIN) and [`MAX`](Self::MAX): whatever would be beyond is the nearer of them, and every instant
+/// reads back as it was written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
@@ -19,10 +21,22 @@ impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Self = Self(0);
 
+    /// The first instant there is: the beginning of the year 1.
+    pub const MIN: Self = Self(-62_135_596_800_000_000);
+
+    /// The last instant there is: the end of the year 9999.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
+
     /// From microseconds since the Unix epoch.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
-        Self(micros)
+        if micros < Self::MIN.0 {
+            Self::MIN
+        } else if micros > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(micros)
+        }
     }
 
     /// Microseconds since the Unix epoch.
@@ -34,13 +48,13 @@ impl Timestamp {
     /// This instant plus `duration`; saturates instead of overflowing.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(micros(duration)))
+        Self::from_micros(self.0.saturating_add(micros(duration)))
     }
 
     /// This instant minus `duration`; saturates instead of overflowing.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(micros(duration)))
+        Self::from_micros(self.0.saturating_sub(micros(duration)))
     }
 
     /// The time from `earlier` to this instant; zero when `earlier` is later.
@@ -78,9 +92,13 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        DateTime::parse_from_rfc3339(&text)
-            .map(|at| Self(at.timestamp_micros()))
-            .map_err(|error| de::Error::custom(format!("{text:?} is no RFC 3339 time: {error}")))
+        let at = DateTime::parse_from_rfc3339(&text)
+            .map_err(|error| de::Error::custom(format!("{text:?} is no RFC 3339 time: {error}")))?;
+        let (micros, read) = (at.timestamp_micros(), Self::from_micros(at.timestamp_micros()));
+        if read.0 != micros {
+            return Err(de::Error::custom(format!("{text:?} is out of range: the years are 1 to 9999")));
+        }
+        Ok(read)
     }
 }
 
@@ -102,7 +120,7 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Timestamp(since.map_or(0, micros))
+        Timestamp::from_micros(since.map_or(0, micros))
     }
 
     #[expect(clippy::disallowed_types, reason = "the machine's clock does not stand still with a paused runtime")]
@@ -148,7 +166,7 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.wall.load(Ordering::SeqCst))
+        Timestamp::from_micros(self.wall.load(Ordering::SeqCst))
     }
 
     fn monotonic(&self) -> Duration {
@@ -192,6 +210,26 @@ mod tests {
         let text = serde_json::to_string(&at).unwrap();
         assert_eq!(text, "\"2026-01-01T00:00:00.123456Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), at);
+    }
+
+    #[test]
+    fn a_time_outside_of_the_years_there_are_is_refused_by_name() {
+        for text in ["0000-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00"] {
+            let error = serde_json::from_value::<Timestamp>(text.into()).unwrap_err();
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_added_and_taken_away_reads_back_as_it_was_written(micros: i64, seconds: u64, nanos in 0_u32..1_000_000_000) {
+            let (at, by) = (Timestamp::from_micros(micros), Duration::new(seconds, nanos));
+            for at in [at, at.after(by), at.before(by), at.after(Duration::MAX), at.before(Duration::MAX)] {
+                let text = serde_json::to_string(&at).unwrap();
+                proptest::prop_assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), at);
+            }
+            proptest::prop_assert!(at.before(by) <= at && at <= at.after(by));
+        }
     }
 
     #[test]

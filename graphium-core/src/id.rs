@@ -215,7 +215,7 @@ impl Attempt {
     /// The number of the next claim.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
@@ -223,7 +223,7 @@ impl Generation {
     /// The number of the next deployment.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 

@@ -119,11 +119,12 @@ fn least_timeout(deployment: &Deployment, step: &Step, spec: Option<&ContainerSp
         // What is left may have to be stopped, one after the other.
         StepAction::Cleanup | StepAction::CleanupWithVolumes => {
             let ending = |spec: &ContainerSpec| u64::from(spec.stop_timeout) * u64::from(spec.replicas);
-            Duration::from_secs(deployment.spec.containers.iter().map(ending).sum()) + WORK_MARGIN
+            let all = deployment.spec.containers.iter().map(ending).fold(0, u64::saturating_add);
+            Duration::from_secs(all).saturating_add(WORK_MARGIN)
         }
         // What it replaces is stopped first, and is taken to need as long as what replaces it.
         StepAction::Create | StepAction::Replace | StepAction::Update | StepAction::Keep => {
-            spec.map_or(Duration::ZERO, |spec| least_for_one(spec) + stop_time(spec))
+            spec.map_or(Duration::ZERO, |spec| least_for_one(spec).saturating_add(stop_time(spec)))
         }
         StepAction::Remove | StepAction::Stop | StepAction::Start | StepAction::Restart => {
             spec.map_or(Duration::ZERO, least_for_one)
@@ -133,11 +134,12 @@ fn least_timeout(deployment: &Deployment, step: &Step, spec: Option<&ContainerSp
 
 fn least_for_one(spec: &ContainerSpec) -> Duration {
     let health = spec.health_check.as_ref().map_or(0, |check| {
-        u64::from(check.start_period)
-            + (u64::from(check.interval) + u64::from(check.timeout)) * u64::from(check.retries.max(1) + 1)
+        let tries = u64::from(check.retries.max(1)) + 1;
+        let one = u64::from(check.interval) + u64::from(check.timeout);
+        one.saturating_mul(tries).saturating_add(u64::from(check.start_period))
     });
     let uptime = u64::from(spec.min_uptime_seconds);
-    Duration::from_secs(health.max(uptime)) + stop_time(spec) + WORK_MARGIN
+    Duration::from_secs(health.max(uptime)).saturating_add(stop_time(spec)).saturating_add(WORK_MARGIN)
 }
 
 fn stop_time(spec: &ContainerSpec) -> Duration {
@@ -239,7 +241,15 @@ mod tests {
     #[test]
     fn a_deadline_has_a_ceiling() {
         let mut deployment = deployment();
-        deployment.spec.containers[0].stop_timeout = u32::MAX;
+        let web = &mut deployment.spec.containers[0];
+        web.stop_timeout = u32::MAX;
+        web.health_check = Some(HealthCheck {
+            probe: HealthProbe::Tcp { port: 80 },
+            interval: u32::MAX,
+            timeout: u32::MAX,
+            retries: u32::MAX,
+            start_period: u32::MAX,
+        });
         assert_eq!(task_for(&deployment, 1, TaskId::generate()).timeout, MAX_TIMEOUT);
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentId, Attempt, ClaimId, SessionId, TaskId};
+use crate::id::{Attempt, ClaimId, SessionId, TaskId};
 use crate::stack::{EngineInfo, Instance};
 use crate::task::{CancelReason, Failure, Outcome, OverBound, Progress, Task, check_message, cut_message};
 
@@ -242,27 +242,29 @@ impl ClaimRequest {
     /// Checks the limits that every store enforces.
     ///
     /// # Errors
-    /// A message that names the limit.
-    pub fn validate(&self, agent: &AgentId) -> Result<(), String> {
-        check_machine(agent, &self.machine)?;
+    /// [`OverBound`] naming the field and its limit.
+    pub fn validate(&self) -> Result<(), OverBound> {
+        check_machine(&self.machine)?;
         if self.slots > MAX_SLOTS {
-            return Err(format!("agent {agent} asks for {} tasks at once: at most {MAX_SLOTS}", self.slots));
+            let rule = format!("{} tasks are too many at once: at most {MAX_SLOTS}", self.slots);
+            return Err(OverBound { path: "slots".into(), rule });
         }
         if self.wait > MAX_WAIT {
-            return Err(format!("agent {agent} wants to wait {:?}: at most {MAX_WAIT:?}", self.wait));
+            let rule = format!("{:?} is too long to wait: at most {MAX_WAIT:?}", self.wait);
+            return Err(OverBound { path: "waitSeconds".into(), rule });
         }
-        if self.reports.len() > MAX_REPORTS || self.running.len() > MAX_REPORTS {
-            return Err(format!(
-                "agent {agent} sends too many reports or running tasks at once: at most {MAX_REPORTS}"
-            ));
+        for (path, count) in [("reports", self.reports.len()), ("running", self.running.len())] {
+            if count > MAX_REPORTS {
+                let rule = format!("{count} are too many at once: at most {MAX_REPORTS}");
+                return Err(OverBound { path: path.into(), rule });
+            }
         }
         let reports = self.reports.iter().enumerate();
         let reports = reports.map(|(index, report)| report.status.check(&format!("reports[{index}]")));
         let progress =
             self.running.iter().enumerate().filter_map(|(index, task)| Some((index, task.progress.as_ref()?)));
         let progress = progress.map(|(index, progress)| progress.check(&format!("running[{index}].progress")));
-        reports.chain(progress).collect::<Result<(), _>>().map_err(|over| format!("agent {agent} sends {over}"))?;
-        Ok(())
+        reports.chain(progress).collect()
     }
 }
 
@@ -270,20 +272,21 @@ impl InventoryReport {
     /// Checks the limits that every store enforces.
     ///
     /// # Errors
-    /// A message that names the limit.
-    pub fn validate(&self, agent: &AgentId) -> Result<(), String> {
-        check_machine(agent, &self.machine)?;
+    /// [`OverBound`] naming the field and its limit.
+    pub fn validate(&self) -> Result<(), OverBound> {
+        check_machine(&self.machine)?;
         if self.instances.len() > MAX_INSTANCES {
-            let count = self.instances.len();
-            return Err(format!("agent {agent} reports {count} instances at once: at most {MAX_INSTANCES}"));
+            let rule = format!("{} are too many at once: at most {MAX_INSTANCES}", self.instances.len());
+            return Err(OverBound { path: "instances".into(), rule });
         }
         Ok(())
     }
 }
 
-fn check_machine(agent: &AgentId, machine: &str) -> Result<(), String> {
+fn check_machine(machine: &str) -> Result<(), OverBound> {
     if machine.is_empty() || machine.len() > MAX_MACHINE {
-        return Err(format!("agent {agent} must name its machine in 1 to {MAX_MACHINE} bytes"));
+        let rule = format!("the name of a machine has 1 to {MAX_MACHINE} bytes");
+        return Err(OverBound { path: "machine".into(), rule });
     }
     Ok(())
 }

@@ -132,7 +132,7 @@ impl MemoryStore {
 #[async_trait]
 impl AgentStore for MemoryStore {
     async fn claim(&self, agent: &AgentId, request: ClaimRequest) -> Result<ClaimAnswer, StoreError> {
-        let until = Instant::now() + request.wait;
+        let wait = request.wait;
         let (reply, receiver) = oneshot::channel();
         let waits = self.act(|Shelf { engine, waiting, .. }| {
             let replaced = waiting.replace(engine, agent, &request);
@@ -149,7 +149,8 @@ impl AgentStore for MemoryStore {
         });
         match waits? {
             Ok(answer) => Ok(answer),
-            Err(number) => self.wait(agent, number, until, receiver).await,
+            // A claim that waits was checked, and does not wait for ever.
+            Err(number) => self.wait(agent, number, Instant::now() + wait, receiver).await,
         }
     }
 
@@ -231,7 +232,7 @@ impl TaskStore for MemoryStore {
         let shelf = self.lock();
         let start = shelf.events.partition_point(|event| event.seq <= after);
         let (oldest, head) = (shelf.events.front().map_or(Seq(1), |event| event.seq), shelf.engine.head());
-        if after != Seq(0) && (after.0 + 1 < oldest.0 || after > head) {
+        if after != Seq(0) && (after > head || after.0 + 1 < oldest.0) {
             return Err(no_place(after, oldest, head));
         }
         let mut found = Vec::new();

@@ -115,6 +115,26 @@ mod tests {
         assert_eq!(ByName::after(&page(name.cursor())).unwrap(), Some(name));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_place_or_is_refused(text in "[nor]?[-+0-9a-f/]{0,44}|\\PC{0,20}") {
+            let page = page(Cursor(text));
+            let kinds = [
+                ByNumber::after(&page).map(drop),
+                ByOrder::after(&page).map(drop),
+                ByName::after(&page).map(drop),
+            ];
+            proptest::prop_assert!(kinds.into_iter().filter_map(Result::err).all(|e| e.kind() == StoreErrorKind::Invalid));
+        }
+
+        #[test]
+        fn any_place_reads_back(number: u64, order: i64) {
+            let order = ByOrder(order, TaskId::generate());
+            proptest::prop_assert_eq!(ByNumber::after(&page(ByNumber(number).cursor())).unwrap(), Some(ByNumber(number)));
+            proptest::prop_assert_eq!(ByOrder::after(&page(order.cursor())).unwrap(), Some(order));
+        }
+    }
+
     #[test]
     fn a_cursor_of_another_list_is_refused() {
         let error = ByOrder::after(&page(ByNumber(7).cursor())).unwrap_err();

@@ -362,6 +362,21 @@ pub enum InvalidTask {
     },
 }
 
+impl InvalidTask {
+    /// The field that breaks the limit, as the wire names it.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Type { .. } => "taskType",
+            Self::Key => "idempotencyKey",
+            Self::Dependencies { .. } => "dependsOn",
+            Self::Retries { .. } => "maxRetries",
+            Self::Timeout { .. } => "timeoutSeconds",
+            Self::Payload { .. } => "payload",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

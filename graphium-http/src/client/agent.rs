@@ -78,7 +78,7 @@ impl AgentStore for HttpAgent {
     async fn claim(&self, agent: &AgentId, request: ClaimRequest) -> Result<ClaimAnswer, StoreError> {
         self.check(agent)?;
         let (session, claim_id) = (request.session, request.claim_id);
-        let limit = request.wait + self.client.call_timeout().min(POLL_MARGIN);
+        let limit = request.wait.saturating_add(self.client.call_timeout().min(POLL_MARGIN));
         let body = Arc::new(ClaimCall::from(request));
         let reply = self
             .with_credential(|client| {

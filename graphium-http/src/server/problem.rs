@@ -138,8 +138,24 @@ impl From<PathRejection> for ApiError {
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        Self::new(ProblemCode::Invalid, rejection.body_text())
+        let error = Self::new(ProblemCode::Invalid, rejection.body_text());
+        match field_of(&rejection) {
+            Some(field) => error.with_fields(vec![field]),
+            None => error,
+        }
     }
+}
+
+/// The variable of a query that could not be read.
+fn field_of(rejection: &QueryRejection) -> Option<ProblemField> {
+    let mut cause = rejection.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<serde_path_to_error::Error<serde::de::value::Error>>() {
+            return Some(ProblemField::new(error.path().to_string(), error.inner().to_string()));
+        }
+        cause = error.source();
+    }
+    None
 }
 
 impl IntoResponse for ApiError {

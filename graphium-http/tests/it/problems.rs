@@ -88,6 +88,72 @@ async fn a_fault_in_a_body_is_named_with_its_path() {
 }
 
 #[tokio::test]
+async fn a_number_out_of_its_range_is_refused_with_its_path() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let admin = ground.admin_token();
+    let numbers = [
+        ("priority", json!(11)),
+        ("priority", json!(-1)),
+        ("priority", json!(u64::MAX)),
+        ("maxRetries", json!(101)),
+        ("maxRetries", json!(u64::from(u32::MAX) + 1)),
+        ("timeoutSeconds", json!(0)),
+        ("timeoutSeconds", json!(-1)),
+        ("timeoutSeconds", json!(1e19)),
+        ("timeoutSeconds", json!(1e300)),
+        ("slot", json!(u64::from(u32::MAX) + 1)),
+        ("generation", json!(u64::MAX)),
+        ("generation", json!(-1)),
+    ];
+    for (field, value) in numbers {
+        let body = json!({ "taskType": "x", "agentId": "vm1", field: value });
+        let (status, body) = service.call("POST", "/api/v1/tasks", &admin, json!([body])).await;
+        assert!(status.is_client_error(), "{field}: {value} {body}");
+        assert_eq!(body["errors"][0]["path"], format!("[0].{field}"), "{value}: {body}");
+    }
+    let queries = [
+        ("tasks", "limit", "18446744073709551616"),
+        ("tasks", "limit", "-1"),
+        ("tasks", "since", "0000-01-01T00:00:00Z"),
+        ("tasks", "since", "10000-01-01T00:00:00Z"),
+        ("events", "after", "18446744073709551616"),
+        ("events", "after", "-1"),
+    ];
+    for (route, variable, value) in queries {
+        let path = format!("/api/v1/{route}?{variable}={value}");
+        let (status, body) = service.call("GET", &path, &admin, Value::Null).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}: {body}");
+        assert_eq!(body["errors"][0]["path"], variable, "{path}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_loop_call_with_a_number_out_of_its_range_is_refused_with_its_path() {
+    let ground = Ground::new();
+    let service = ground.service().await;
+    let token = service.agent_token(&ground.admin_token(), "vm1").await;
+    let id = uuid::Uuid::nil();
+    let numbers = [
+        ("slots", "slots", json!(257)),
+        ("slots", "slots", json!(usize::MAX)),
+        ("waitSeconds", "waitSeconds", json!(30.001)),
+        ("waitSeconds", "waitSeconds", json!(1e19)),
+        ("waitSeconds", "waitSeconds", json!(1e300)),
+        ("call", "call", json!(-1)),
+        ("running", "running[0].attempt", json!([{ "taskId": id, "attempt": -1 }])),
+        ("machine", "machine", json!("")),
+    ];
+    for (field, path, value) in numbers {
+        let mut body = json!({ "session": id, "machine": "m1", "claimId": id });
+        body[field] = value.clone();
+        let (status, body) = service.call("POST", "/api/v1/agents/vm1/claims", &token, body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{field}: {value} {body}");
+        assert_eq!(body["errors"][0]["path"], path, "{value}: {body}");
+    }
+}
+
+#[tokio::test]
 async fn text_that_is_not_json_and_json_that_is_not_declared_are_refused() {
     let ground = Ground::new();
     let service = ground.service().await;

@@ -24,6 +24,7 @@
 mod cancelling;
 mod claiming;
 mod depending;
+mod edges;
 mod events;
 mod generations;
 mod inventory;
@@ -335,6 +336,13 @@ macro_rules! __store_cases {
             a_filter_narrows_the_log_and_says_how_far_it_came
             the_head_moves_with_the_log
             a_history_has_every_attempt_and_event;
+        edges:
+            a_claim_for_ever_or_for_everything_is_refused
+            an_attempt_that_was_never_given_out_is_stale_or_lost
+            the_last_number_of_a_call_ends_the_count_of_its_session_alone
+            the_last_place_of_a_list_and_of_the_log_is_a_place_like_any_other
+            the_first_and_the_last_instant_narrow_a_list_like_any_other
+            a_version_that_was_never_written_is_a_conflict;
         listing:
             tasks_are_listed_newest_first_page_by_page
             each_field_of_a_filter_narrows_the_list

@@ -8,6 +8,10 @@ use crate::stack::{ContainerSpec, HealthProbe, MAX_REPLICAS, MountSource, MountS
 
 /// The longest explicit container name; engines and DNS take no more.
 const MAX_ENGINE_NAME: usize = 255;
+/// The longest that one thing about a container may take: as long as the longest task.
+const MAX_SECONDS: u32 = 24 * 3600;
+/// The most failures in a row that a health check may wait for.
+const MAX_HEALTH_RETRIES: u32 = 1000;
 
 pub(super) fn check(container: &ContainerSpec, path: &str, problems: &mut Problems) {
     let name = &container.name;
@@ -31,6 +35,8 @@ pub(super) fn check(container: &ContainerSpec, path: &str, problems: &mut Proble
     if let Some(folder) = container.working_dir.as_ref().filter(|folder| !folder.starts_with('/')) {
         problems.add(format!("{path}.workingDir"), format!("{folder:?} is not an absolute path"));
     }
+    let periods = [("stopTimeout", container.stop_timeout), ("minUptimeSeconds", container.min_uptime_seconds)];
+    check_periods(&periods, path, problems);
     labels(&container.labels, &format!("{path}.labels"), problems);
     environment(&container.env, path, problems);
     mounts(&container.mounts, path, problems);
@@ -39,6 +45,14 @@ pub(super) fn check(container: &ContainerSpec, path: &str, problems: &mut Proble
     let bytes = serde_json::to_vec(container).map_or(0, |json| json.len());
     if bytes > MAX_CONTAINER_BYTES {
         problems.add(path, format!("container {name} has {bytes} bytes as JSON: at most {MAX_CONTAINER_BYTES}"));
+    }
+}
+
+fn check_periods(periods: &[(&str, u32)], path: &str, problems: &mut Problems) {
+    for (field, seconds) in periods {
+        if *seconds > MAX_SECONDS {
+            problems.add(format!("{path}.{field}"), format!("{seconds} s are too long: at most {MAX_SECONDS}"));
+        }
     }
 }
 
@@ -105,6 +119,12 @@ fn health(container: &ContainerSpec, path: &str, problems: &mut Problems) {
         if value == 0 {
             problems.add(&here, format!("{field} is 0: it is 1 or more"));
         }
+    }
+    let periods = [("interval", check.interval), ("timeout", check.timeout), ("startPeriod", check.start_period)];
+    check_periods(&periods, &here, problems);
+    if check.retries > MAX_HEALTH_RETRIES {
+        let message = format!("{} retries are too many: at most {MAX_HEALTH_RETRIES}", check.retries);
+        problems.add(format!("{here}.retries"), message);
     }
     let problem = match &check.probe {
         HealthProbe::Exec { command } => match command.first().map(String::as_str) {

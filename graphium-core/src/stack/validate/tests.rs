@@ -89,6 +89,32 @@ fn the_limits_hold_at_their_edges() {
     assert_eq!(only(&networked(MAX_NETWORK_BYTES)).path, "network");
 }
 
+/// The health check of a container, which gets one that is good.
+fn check(container: &mut ContainerSpec) -> &mut HealthCheck {
+    let probe = HealthProbe::Tcp { port: 80 };
+    container.health_check.get_or_insert(HealthCheck { probe, interval: 1, timeout: 1, retries: 1, start_period: 0 })
+}
+
+#[test]
+fn a_period_that_no_task_could_wait_for_is_refused_by_its_path() {
+    type Edit = fn(&mut ContainerSpec, u32);
+    let cases: [(&str, u32, Edit); 6] = [
+        ("stopTimeout", 86_400, |web, value| web.stop_timeout = value),
+        ("minUptimeSeconds", 86_400, |web, value| web.min_uptime_seconds = value),
+        ("healthCheck.interval", 86_400, |web, value| check(web).interval = value),
+        ("healthCheck.timeout", 86_400, |web, value| check(web).timeout = value),
+        ("healthCheck.startPeriod", 86_400, |web, value| check(web).start_period = value),
+        ("healthCheck.retries", 1000, |web, value| check(web).retries = value),
+    ];
+    for (field, most, edit) in cases {
+        let spec = |value| changed(|web| edit(web, value));
+        assert_eq!(validate(&spec(most)), [], "{field}");
+        for value in [most + 1, u32::MAX] {
+            assert_eq!(only(&spec(value)).path, format!("containers[0].{field}"));
+        }
+    }
+}
+
 #[test]
 fn a_dependency_on_nothing_names_what_there_is() {
     let mut web = container("web");

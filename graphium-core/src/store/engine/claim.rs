@@ -4,7 +4,7 @@ use super::Engine;
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Attempt, SessionId, TaskId};
 use crate::store::{ClaimAnswer, ClaimRequest, Claimed, Directive, ReportReceipt, StoreError, StoreErrorKind};
-use crate::task::{Lease, TaskEvent};
+use crate::task::{Lease, OverBound, TaskEvent};
 
 /// What becomes of a claim.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub(in crate::store) struct Waiter {
 impl Engine {
     /// Takes the loop call of an agent.
     pub(in crate::store) fn claim(&mut self, agent: &AgentId, request: ClaimRequest) -> Result<ClaimStep, StoreError> {
-        request.validate(agent).map_err(|message| StoreError::new(StoreErrorKind::Invalid, message))?;
+        request.validate().map_err(|over| over_bound(agent, &over))?;
         self.check_call(agent, &request)?;
         self.admit(agent, request.session, &request.machine)?;
         self.note_call(agent, &request);
@@ -209,6 +209,11 @@ impl Engine {
             self.told.insert(agent.clone(), directives.iter().map(Order::of).collect());
         }
     }
+}
+
+/// The error for a call of an agent that is over a bound.
+pub(super) fn over_bound(agent: &AgentId, over: &OverBound) -> StoreError {
+    StoreError::new(StoreErrorKind::Invalid, format!("agent {agent} sends {over}"))
 }
 
 /// What tells two directives apart.

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::Engine;
+use super::claim::over_bound;
 use crate::event::{EventType, NewEvent};
 use crate::id::AgentId;
 use crate::stack::{EngineInfo, Instance};
-use crate::store::{InventoryReport, StoreError, StoreErrorKind};
+use crate::store::{InventoryReport, StoreError};
 
 impl Engine {
     /// Takes an inventory, or drops it when a newer one is known.
     pub(in crate::store) fn inventory(&mut self, agent: &AgentId, report: &InventoryReport) -> Result<(), StoreError> {
-        report.validate(agent).map_err(|message| StoreError::new(StoreErrorKind::Invalid, message))?;
+        report.validate().map_err(|over| over_bound(agent, &over))?;
         self.admit(agent, report.session, &report.machine)?;
         let now = self.now;
         let Some(host) = self.hosts.get_mut(agent) else { return Ok(()) };

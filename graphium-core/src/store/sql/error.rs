@@ -27,6 +27,8 @@ pub(super) enum SqlError {
     InUse { path: PathBuf },
     #[error("{what} cannot be read back: restore the database from a backup")]
     Corrupt { what: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the number {number} is larger than a database can keep: it is damaged, restore it from a backup")]
+    TooLarge { number: u64 },
     #[error("the thread that keeps the store could not be started")]
     Thread(#[source] std::io::Error),
     #[error("nothing is written after a write that failed, until the store has gone back to what is kept")]
@@ -76,6 +78,7 @@ impl SqlError {
         match self {
             Self::Migrate { .. }
             | Self::Corrupt { .. }
+            | Self::TooLarge { .. }
             | Self::NoStore { .. }
             | Self::Newer { .. }
             | Self::UnsoundBackup { .. } => StoreErrorKind::Corrupt,

@@ -179,6 +179,47 @@ async fn sessions_get_a_lease_of_grace_after_a_start() {
 }
 
 #[tokio::test]
+async fn a_store_whose_periods_never_end_is_kept_and_opened_again() {
+    let folder = TempDir::new().unwrap();
+    let retention =
+        Retention { tasks: Some(Duration::MAX), attempts: Some(Duration::MAX), events: Some(Duration::MAX) };
+    let longest =
+        StoreSettings { lease: Duration::MAX, down_after: Duration::MAX, deadline_grace: Duration::MAX, retention };
+    let open = async || SqliteStore::open(&file(&folder), Arc::new(ManualClock::default()), longest).await.unwrap();
+    let store = open().await;
+    let id = submit(&store).await;
+    let session = SessionId::generate();
+    let claimed = store.claim(&vm1(), asking(session, Duration::ZERO)).await.unwrap();
+    assert_eq!(claimed.claims[0].task.id(), id);
+    assert_eq!((store.sweep().await.unwrap(), store.prune().await.unwrap().more), (0, false));
+    store.close().await;
+
+    let store = open().await;
+
+    let host = store.hosts().await.unwrap().remove(0);
+    assert_eq!((host.session, host.lease_expires_at), (session, Timestamp::MAX));
+    assert_eq!(store.task(id).await.unwrap().status(), TaskStatus::Assigned);
+}
+
+#[tokio::test]
+async fn a_log_whose_numbers_are_used_up_refuses_a_change_and_keeps_what_it_has() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let id = submit(&store).await;
+    store.close().await;
+    let last = i64::MAX;
+    other_connection(&folder).execute("UPDATE event SET seq = ?", [last]).unwrap();
+    let store = open(&folder).await;
+
+    let error = store.submit(Submission::of("ann", [backup()])).await.unwrap_err();
+
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+    assert!(error.to_string().contains("9223372036854775808"), "{error}");
+    let kept = store.tasks(TaskFilter::default(), PageRequest::default()).await.unwrap().items;
+    assert_eq!(kept.iter().map(Task::id).collect::<Vec<_>>(), [id]);
+}
+
+#[tokio::test]
 async fn settled_tasks_leave_memory() {
     let folder = TempDir::new().unwrap();
     let clock = SteadyClock::new(Arc::new(ManualClock::default()));

@@ -29,7 +29,7 @@ pub(super) async fn claim(
 ) -> Answer<ClaimReply> {
     caller.require_agent(&id)?;
     let request = ClaimRequest::from(call);
-    request.validate(&id).map_err(|message| ApiError::invalid("", message))?;
+    request.validate().map_err(|over| ApiError::invalid(over.path, over.rule))?;
     if request.wait.is_zero() {
         return Ok(Json(state.store.claim(&id, request).await?.into()));
     }

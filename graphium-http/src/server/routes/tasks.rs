@@ -119,7 +119,7 @@ fn join_path(prefix: &str, path: &str) -> String {
 }
 
 fn checked(task: NewTask, prefix: &str) -> Result<NewTask, ApiError> {
-    task.validate().map_err(|error| ApiError::invalid(prefix, error.to_string()))?;
+    task.validate().map_err(|error| ApiError::invalid(join_path(prefix, error.field()), error.to_string()))?;
     task.task_type.check_payload(&task.payload).map_err(|error| {
         let field = ProblemField::new(join_path(prefix, "payload"), error.problem.clone());
         ApiError::new(ProblemCode::Invalid, error.to_string()).with_fields(vec![field])

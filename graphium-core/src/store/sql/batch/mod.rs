@@ -76,9 +76,9 @@ impl Batch {
         batch.attempts(engine, changes)?;
         batch.records(engine, changes)?;
         batch.hosts(engine, changes)?;
-        batch.counters(engine, changes);
+        batch.counters(engine, changes)?;
         batch.events(changes)?;
-        batch.gone(engine, &changes.gone);
+        batch.gone(engine, &changes.gone)?;
         batch.epoch(engine, changes)?;
         Ok(batch)
     }
@@ -114,22 +114,22 @@ impl Batch {
         let mut unreadable = Rows::of(KEEP_UNREADABLE, 3);
         for (id, why) in &changes.condemned {
             if let Some(entry) = engine.entry(*id) {
-                unreadable.push([integer(entry.number), word(why), engine.now().as_micros().into()]);
+                unreadable.push([integer(entry.number)?, word(why), engine.now().as_micros().into()]);
             }
         }
         self.add(unreadable);
         let (mut created, mut specs) = (Rows::of(CREATE_TASK, 15), Rows::of(CREATE_SPEC, 2));
         for entry in changes.created.iter().filter_map(|id| engine.entry(*id)) {
             created.push(new_task(entry)?);
-            specs.push([integer(entry.number), text(&entry.task.spec)?]);
+            specs.push([integer(entry.number)?, text(&entry.task.spec)?]);
         }
         let (mut held, mut changed) = (Rows::of(HOLD_TASK, 6), Rows::of(CHANGE_TASK, 9));
         for Entry { task, number, .. } in changes.changed.iter().filter_map(|id| engine.entry(*id)) {
             if !changes.moved.contains(&task.id()) {
                 held.push([
-                    integer(*number),
+                    integer(*number)?,
                     word(task.status().as_str()),
-                    integer(task.attempt.0),
+                    integer(task.attempt.0)?,
                     task.retry_count.into(),
                     task.claim_id.map(|id| bytes(id.as_uuid())).into(),
                     text(&task.state)?,
@@ -137,12 +137,12 @@ impl Batch {
                 continue;
             }
             changed.push([
-                integer(*number),
+                integer(*number)?,
                 word(task.status().as_str()),
                 ByOrder::of(task).0.into(),
                 task.ready_at.as_micros().into(),
                 task.state.settled_at().map(|at| at.as_micros()).into(),
-                integer(task.attempt.0),
+                integer(task.attempt.0)?,
                 task.retry_count.into(),
                 task.claim_id.map(|id| bytes(id.as_uuid())).into(),
                 text(&task.state)?,
@@ -166,7 +166,7 @@ impl Batch {
             let (Some(entry), Some(ended)) = (engine.entry(*id), engine.attempt(*id, *attempt)) else { continue };
             if ended.record.ended_at.is_some() {
                 let report = ended.report.clone().into();
-                rows.push([integer(entry.number), integer(attempt.0), text(&ended.record)?, report]);
+                rows.push([integer(entry.number)?, integer(attempt.0)?, text(&ended.record)?, report]);
             }
         }
         self.add(rows);
@@ -179,7 +179,7 @@ impl Batch {
             let (kind, name) = (word(key.kind.as_str()), word(&key.name));
             match engine.records().get(key) {
                 Some(record) => {
-                    let (version, at) = (integer(record.version), record.updated_at.as_micros().into());
+                    let (version, at) = (integer(record.version)?, record.updated_at.as_micros().into());
                     kept.push([kind, name, version, text(&record.body)?, at]);
                 }
                 None => dropped.push([kind, name]),
@@ -188,7 +188,7 @@ impl Batch {
         let (mut newest, mut forgotten) = (Rows::of(KEEP_GENERATION, 3), Rows::of(DROP_GENERATION, 1));
         for stack in &changes.generations {
             match engine.life(stack) {
-                Some(life) => newest.push([word(stack.as_str()), integer(life.newest.0), integer(life.since)]),
+                Some(life) => newest.push([word(stack.as_str()), integer(life.newest.0)?, integer(life.since)?]),
                 None => forgotten.push([word(stack.as_str())]),
             }
         }
@@ -210,7 +210,7 @@ impl Batch {
         for (agent, session) in &changes.ended {
             let (of, id) = (word(agent.as_str()), bytes(session.as_uuid()).into());
             match engine.ended().ended_at(agent, *session) {
-                Some(at) => ended.push([of, id, integer(at.0)]),
+                Some(at) => ended.push([of, id, integer(at.0)?]),
                 None => forgotten.push([of, id]),
             }
         }
@@ -218,31 +218,32 @@ impl Batch {
         Ok(())
     }
 
-    fn counters(&mut self, engine: &Engine, changes: &Changes) {
+    fn counters(&mut self, engine: &Engine, changes: &Changes) -> Result<(), SqlError> {
         let mut rows = Rows::of(KEEP_COUNTER, 3);
         let (statuses, types) = (&engine.counters().by_status, &engine.counters().by_type);
         for status in &changes.statuses {
             let count = statuses.get(status).copied().unwrap_or(0);
-            rows.push([word("status"), word(status.as_str()), integer(count)]);
+            rows.push([word("status"), word(status.as_str()), integer(count)?]);
         }
         let mut dropped = Rows::of(DROP_COUNTER, 2);
         for name in &changes.types {
             match types.get(name) {
-                Some(count) => rows.push([word("type"), word(name.as_str()), integer(*count)]),
+                Some(count) => rows.push([word("type"), word(name.as_str()), integer(*count)?]),
                 None => dropped.push([word("type"), word(name.as_str())]),
             }
         }
         for host in changes.attempts_ended.iter().filter_map(|id| engine.hosts().get(id)) {
-            rows.push([word("attempts_ended"), word(host.id.as_str()), integer(host.attempts_ended)]);
+            rows.push([word("attempts_ended"), word(host.id.as_str()), integer(host.attempts_ended)?]);
         }
         [rows, dropped].into_iter().for_each(|rows| self.add(rows));
+        Ok(())
     }
 
     fn events(&mut self, changes: &Changes) -> Result<(), SqlError> {
         let mut rows = Rows::of(APPEND_EVENT, 8);
         for event in &changes.events {
             rows.push([
-                integer(event.seq.0),
+                integer(event.seq.0)?,
                 word(event.kind.as_str()),
                 event.timestamp.as_micros().into(),
                 event.task_id.map(|id| bytes(id.as_uuid())).into(),
@@ -261,13 +262,13 @@ impl Batch {
         if changes.epoch {
             let epoch = engine.epoch();
             let restored = epoch.restored.as_ref().map(text).transpose()?.unwrap_or(Value::Null);
-            row.push([integer(epoch.number), integer(epoch.base), restored]);
+            row.push([integer(epoch.number)?, integer(epoch.base)?, restored]);
         }
         self.add(row);
         Ok(())
     }
 
-    fn gone(&mut self, engine: &Engine, gone: &Gone) {
+    fn gone(&mut self, engine: &Engine, gone: &Gone) -> Result<(), SqlError> {
         self.prunes = !gone.is_empty();
         let (mut tasks, mut specs, mut attempts) =
             (Rows::of(DROP_TASK, 1), Rows::of(DROP_SPEC, 1), Rows::of(DROP_ATTEMPTS, 1));
@@ -276,8 +277,9 @@ impl Batch {
         let (mut all_edges, mut all_keys) = (Rows::of(DROP_DEPENDENCIES, 1), Rows::of(DROP_KEYS, 1));
         let (mut listed, mut events) = (Rows::of(DROP_LISTING, 3), Rows::of(DROP_EVENTS, 1));
         for (task, number) in &gone.tasks {
-            let all = [&mut tasks, &mut specs, &mut attempts, &mut unreadable];
-            all.into_iter().for_each(|rows| rows.push([integer(*number)]));
+            for rows in [&mut tasks, &mut specs, &mut attempts, &mut unreadable] {
+                rows.push([integer(*number)?]);
+            }
             if task.unreadable.is_some() {
                 [&mut all_edges, &mut all_keys]
                     .into_iter()
@@ -289,20 +291,25 @@ impl Batch {
             keys.values.extend(task.spec.idempotency_key.as_ref().map(|key| word(key.as_str())));
             for (field, value) in FIELDS.into_iter().zip(listed_values(task)) {
                 if let Some(value) = value {
-                    listed.push([word(field), word(value), integer(*number)]);
+                    listed.push([word(field), word(value), integer(*number)?]);
                 }
             }
         }
-        attempts.values.extend(gone.attempts.iter().map(|number| integer(*number)));
-        events.values.extend(gone.events.map(|seq| integer(seq.0)));
+        for number in &gone.attempts {
+            attempts.push([integer(*number)?]);
+        }
+        if let Some(seq) = gone.events {
+            events.push([integer(seq.0)?]);
+        }
         let mut mark = Rows::of(KEEP_COUNTER, 3);
         if self.prunes {
             let Mark { settled_at, number } = engine.attempts_mark();
             mark.push([word("attempts_pruned"), word("settled_at"), settled_at.as_micros().into()]);
-            mark.push([word("attempts_pruned"), word("number"), integer(number)]);
+            mark.push([word("attempts_pruned"), word("number"), integer(number)?]);
         }
         let dropped = [tasks, specs, attempts, unreadable, edges, keys, all_edges, all_keys, listed, events, mark];
         dropped.into_iter().for_each(|rows| self.add(rows));
+        Ok(())
     }
 }
 
@@ -322,7 +329,7 @@ fn new_task(entry: &Entry) -> Result<[Value; 15], SqlError> {
     let Entry { task, number, .. } = entry;
     let [container, stack, agent, task_type] = listed_values(task).map(|value| value.map(str::to_owned).into());
     Ok([
-        integer(*number),
+        integer(*number)?,
         bytes(task.id().as_uuid()).into(),
         agent,
         task_type,
@@ -333,7 +340,7 @@ fn new_task(entry: &Entry) -> Result<[Value; 15], SqlError> {
         task.ready_at.as_micros().into(),
         task.created_at.as_micros().into(),
         task.state.settled_at().map(|at| at.as_micros()).into(),
-        integer(task.attempt.0),
+        integer(task.attempt.0)?,
         task.retry_count.into(),
         task.claim_id.map(|id| bytes(id.as_uuid())).into(),
         text(&task.state)?,

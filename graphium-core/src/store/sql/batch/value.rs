@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use crate::store::sql::error::SqlError;
 
-pub(super) fn integer(number: u64) -> Value {
-    Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))
+/// A number as SQLite counts. One that is too large is refused: kept as another one it would be taken for that.
+pub(super) fn integer(number: u64) -> Result<Value, SqlError> {
+    i64::try_from(number).map(Value::Integer).map_err(|_| SqlError::TooLarge { number })
 }
 
 pub(super) fn word(word: &str) -> Value {
@@ -19,4 +20,26 @@ pub(super) fn bytes(id: uuid::Uuid) -> Vec<u8> {
 
 pub(super) fn text(value: &impl Serialize) -> Result<Value, SqlError> {
     serde_json::to_string(value).map(Value::Text).map_err(|source| SqlError::corrupt("a value to be written", source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn a_number_is_kept_as_it_is_or_refused(number: u64) {
+            match integer(number) {
+                Ok(Value::Integer(kept)) => proptest::prop_assert_eq!(u64::try_from(kept), Ok(number)),
+                other => proptest::prop_assert!(other.is_err() && i64::try_from(number).is_err(), "{:?}", other),
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_number_is_kept_and_the_next_is_refused_by_name() {
+        let largest = i64::MAX.unsigned_abs();
+        assert_eq!(integer(largest).unwrap(), Value::Integer(i64::MAX));
+        assert!(integer(largest + 1).unwrap_err().to_string().contains("9223372036854775808"));
+    }
 }
