@@ -70,7 +70,10 @@ pub(super) fn finish(copied: Result<Seq, SqlError>, unfinished: &Path, to: &Path
 /// Marks a copy as a backup, looks through all of it, and gives it its name.
 fn seal(unfinished: &Path, to: &Path, head: Seq) -> Result<(), SqlError> {
     let copy = alone(unfinished)?;
-    let mark = "UPDATE store SET copied_at = coalesce((SELECT at FROM event ORDER BY seq DESC LIMIT 1), 0)";
+    let mark = "
+        UPDATE store SET copied_at = max(
+            coalesce((SELECT at FROM event ORDER BY seq DESC LIMIT 1), 0),
+            coalesce((SELECT max(updated_at) FROM record), 0))";
     copy.execute(mark, [])?;
     // A row that cannot be read is as good in the copy as it was.
     if let Some(finding) = check::unsound(&copy)?.first() {
