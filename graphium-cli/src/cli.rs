@@ -13,6 +13,7 @@ use crate::host::HostArgs;
 use crate::server::ServerArgs;
 use crate::settings::Settings;
 use crate::stack::StackArgs;
+use crate::store::StoreArgs;
 use crate::task::TaskArgs;
 use crate::token::TokenArgs;
 use crate::version::VersionArgs;
@@ -46,6 +47,7 @@ enum Command {
     Host(HostArgs),
     /// Makes and revokes tokens for agents that join and for people
     Token(TokenArgs),
+    Store(StoreArgs),
     Events(EventsArgs),
     Completions(CompletionsArgs),
     Version(VersionArgs),
@@ -77,6 +79,7 @@ impl Cli {
             Command::Task(args) => block_on(args.run(settings()?)),
             Command::Host(args) => block_on(args.run(settings()?)),
             Command::Token(args) => block_on(args.run(settings()?)),
+            Command::Store(args) => block_on(args.run(settings()?)),
             Command::Events(args) => block_on(args.run(settings()?)),
             Command::Completions(args) => args.run(),
             Command::Version(args) => args.run(),

@@ -1,4 +1,4 @@
-//! Durations on the command line and in the settings file: `45`, `45s`, `5m`, `2h`, `500ms`.
+//! Durations on the command line and in the settings file: `45`, `45s`, `5m`, `2h`, `30d`, `500ms`.
 
 use std::time::Duration;
 
@@ -11,13 +11,14 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         "" | "s" => number.checked_mul(1000),
         "m" => number.checked_mul(60_000),
         "h" => number.checked_mul(3_600_000),
+        "d" => number.checked_mul(86_400_000),
         _ => return Err(refusal(text)),
     };
     millis.map(Duration::from_millis).ok_or_else(|| refusal(text))
 }
 
 fn refusal(text: &str) -> String {
-    format!("{text:?} is no duration: write 45, 45s, 5m, 2h or 500ms")
+    format!("{text:?} is no duration: write 45, 45s, 5m, 2h, 30d or 500ms")
 }
 
 /// The time that something took, for people: `12 ms`, `3.4 s`, `2 m 05 s`.
@@ -48,11 +49,12 @@ mod tests {
         assert_eq!(parse("45"), Ok(Duration::from_secs(45)));
         assert_eq!(parse("5m"), Ok(Duration::from_secs(300)));
         assert_eq!(parse("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse("2d"), Ok(Duration::from_secs(172_800)));
     }
 
     #[test]
     fn anything_else_is_refused_with_the_forms_that_exist() {
-        for text in ["", "s", "-1", "5 m", "1d", "99999999999999999999", "18446744073709551615h"] {
+        for text in ["", "s", "-1", "5 m", "1w", "99999999999999999999", "18446744073709551615h"] {
             assert!(parse(text).unwrap_err().contains("5m"), "{text}");
         }
     }

@@ -8,6 +8,7 @@ mod installations;
 mod process;
 mod refusals;
 mod registry;
+mod restores;
 mod site;
 mod streams;
 
@@ -44,6 +45,7 @@ fn main() {
         refusals::a_taken_host_port_is_a_conflict_that_names_the_holder,
         refusals::a_taken_name_is_a_conflict_and_its_holder_is_untouched,
         installations::two_installations_with_stacks_of_one_name_see_and_remove_only_their_own,
+        restores::a_week_is_lost_with_the_store_and_nothing_of_it_on_the_hosts,
         streams::both_streams_show_each_event_of_a_deployment_once_and_in_order_across_a_cut,
     };
     // The test is there whether or not a registry is: without one it is reported as ignored.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use graphium_tests::{free_port, graphium_binary};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
@@ -100,6 +101,16 @@ impl Fleet {
         .await
     }
 
+    /// Stops the server as an operator does, and waits for its end.
+    pub(crate) async fn stop_server(&mut self) -> anyhow::Result<()> {
+        let mut server = self.server.take().context("a server runs")?;
+        let id = server.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).context("it has not ended")?;
+        kill_process(id, Signal::TERM)?;
+        let ended = tokio::time::timeout(PATIENCE, server.wait()).await.context("the server does not stop")??;
+        ensure!(ended.success(), "the server ended with {ended}");
+        Ok(())
+    }
+
     /// Kills the server with SIGKILL.
     pub(crate) async fn kill_server(&mut self) -> anyhow::Result<()> {
         let mut server = self.server.take().context("a server runs")?;
@@ -123,7 +134,8 @@ impl Fleet {
         Ok(())
     }
 
-    async fn join_token(&self, id: &str) -> anyhow::Result<String> {
+    /// A token with which this agent may join.
+    pub(crate) async fn join_token(&self, id: &str) -> anyhow::Result<String> {
         let answer = self.cli(&["token", "create", "--agent", id, "--output", "json"]).await?.succeeded()?.json()?;
         Ok(answer["token"].as_str().context("the answer has a token")?.to_owned())
     }
@@ -158,9 +170,14 @@ impl Fleet {
 
     /// Writes a definition into the fleet's folder and answers with its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> anyhow::Result<String> {
-        let path = self.folder.path().join(name);
+        let path = self.path(name)?;
         std::fs::write(&path, text)?;
-        Ok(path.to_str().context("a temporary folder is UTF-8")?.to_owned())
+        Ok(path)
+    }
+
+    /// The path of a file in the fleet's folder.
+    pub(crate) fn path(&self, name: &str) -> anyhow::Result<String> {
+        Ok(self.folder.path().join(name).to_str().context("a temporary folder is UTF-8")?.to_owned())
     }
 
     /// The administrator's token.

@@ -8,16 +8,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use graphium_core::store::StoreSettings;
+use graphium_core::store::{Restored, StoreSettings};
 use graphium_http::server::TlsFiles;
 
 use crate::data_dir::data_dir;
 use crate::duration;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
+use crate::retention::{RetentionArgs, retention};
 use crate::settings::Settings;
+use crate::store;
 
-pub(crate) use running::{RunningServer, ServerPlan};
+pub(crate) use running::{DATABASE, RunningServer, ServerPlan, make_folder};
 
 /// Where a server listens when nothing is said.
 pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8095);
@@ -46,6 +48,8 @@ pub(crate) struct ServerArgs {
     /// How long after that a host counts as down [default: 60s]
     #[arg(long, env = "GRAPHIUM_DOWN_AFTER", value_parser = duration::parse, value_name = "TIME")]
     down_after: Option<Duration>,
+    #[command(flatten)]
+    retention: RetentionArgs,
     /// Print the settings as a settings file, with secrets masked, and end
     #[arg(long)]
     print_config: bool,
@@ -62,7 +66,7 @@ impl ServerArgs {
         let mut interrupts = Interrupts::listen()?;
         let mut server = RunningServer::start(plan(&settings)?).await?;
         // A server serves whether or not somebody reads what it prints.
-        drop(announce(&server));
+        drop(announce(&server, server.restored().await?.as_ref()));
         if let Some(broken) = interrupts.or(server.broken()).await {
             tracing::error!(error = &*broken as &dyn std::error::Error, "stopping: a part of the server broke");
             if let Some(Err(error)) = interrupts.or(server.stop()).await {
@@ -86,6 +90,7 @@ impl ServerArgs {
         file.tls_cert = self.tls_cert.or(file.tls_cert.take());
         file.tls_key = self.tls_key.or(file.tls_key.take());
         file.lease = self.lease.or(file.lease).or(Some(defaults.lease));
+        self.retention.over(file);
         file.down_after = self.down_after.or(file.down_after).or(Some(defaults.down_after));
         Ok(settings)
     }
@@ -107,18 +112,22 @@ fn plan(settings: &Settings) -> anyhow::Result<ServerPlan> {
         store: StoreSettings {
             lease: server.lease.unwrap_or(defaults.lease),
             down_after: server.down_after.unwrap_or(defaults.down_after),
+            retention: retention(server),
             ..defaults
         },
     })
 }
 
 /// What whoever started it wants to know.
-fn announce(server: &RunningServer) -> io::Result<()> {
+fn announce(server: &RunningServer, restored: Option<&Restored>) -> io::Result<()> {
     let mut out = io::stdout();
     writeln!(out, "server       {}", server.url())?;
     writeln!(out, "data         {}", server.data_dir().display())?;
     writeln!(out, "admin token  {}", server.token_file().display())?;
     writeln!(out, "next         graphium token create{}   # makes the command that lets a host join", options(server))?;
+    if let Some(restored) = restored {
+        store::announce(&mut out, restored, &options(server))?;
+    }
     out.flush()
 }
 

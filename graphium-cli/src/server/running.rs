@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use graphium_core::clock::SystemClock;
 use graphium_core::control::Control;
 use graphium_core::id::InstallationId;
-use graphium_core::store::{SqliteStore, StoreSettings, TaskStore};
+use graphium_core::store::{Restored, SqliteStore, StoreSettings, TaskStore};
 use graphium_http::server::{self, ADMIN_TOKEN_FILE, ServerConfig, ServerError, ServerHandle, TlsFiles};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::{Exit, Failure};
 
 /// The database in the data folder.
-const DATABASE: &str = "graphium.db";
+pub(crate) const DATABASE: &str = "graphium.db";
 
 /// How a server is to be.
 #[derive(Debug, Clone)]
@@ -77,6 +77,11 @@ impl RunningServer {
         self.data_dir.join(ADMIN_TOKEN_FILE)
     }
 
+    /// The restore from a backup that nobody has confirmed yet.
+    pub(crate) async fn restored(&self) -> anyhow::Result<Option<Restored>> {
+        Ok(self.store.status().await?.restored)
+    }
+
     /// Answers when a part of it has ended by itself, which none should: what is left would serve in vain.
     pub(crate) async fn broken(&mut self) -> anyhow::Error {
         tokio::select! {
@@ -104,7 +109,7 @@ impl RunningServer {
 }
 
 /// Makes the data folder, for its owner only.
-fn make_folder(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
         let text = format!("cannot make the folder {}: {error}", folder.display());

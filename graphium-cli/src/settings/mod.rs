@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::data_dir;
 use crate::duration;
 use crate::exit::Failure;
+use crate::retention::Kept;
 
 /// The one TOML file. Every key is optional; an unknown one is an error.
 #[derive(Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub(crate) struct ServerSettings {
     pub(crate) lease: Option<Duration>,
     #[serde(deserialize_with = "span", serialize_with = "written")]
     pub(crate) down_after: Option<Duration>,
+    pub(crate) keep_tasks: Option<Kept>,
+    pub(crate) keep_attempts: Option<Kept>,
+    pub(crate) keep_events: Option<Kept>,
 }
 
 /// `[agent]`
@@ -153,6 +157,14 @@ mod tests {
         let settings = parse("[server]\nlease = \"1m\"\ndown_after = 90\n").unwrap();
         assert_eq!(settings.server.lease, Some(Duration::from_secs(60)));
         assert_eq!(settings.server.down_after, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn how_long_things_are_kept_is_written_as_on_the_command_line() {
+        let settings = parse("[server]\nkeep_tasks = \"7d\"\nkeep_events = \"forever\"\n").unwrap();
+        assert_eq!((settings.server.keep_tasks, settings.server.keep_events), ("7d".parse().ok(), Some(Kept::Forever)));
+        let error = parse("[server]\nkeep_tasks = \"a week\"\n").unwrap_err().to_string();
+        assert!(error.contains("graphium.toml:2") && error.contains("forever"), "{error}");
     }
 
     #[test]

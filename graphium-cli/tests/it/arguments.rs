@@ -81,7 +81,7 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
         "data_dir = \"/srv/graphium\"\n\n[client]\n\n[server]\nlisten = \"127.0.0.1:3\"\nlease = \"22s\"\n\
-         down_after = \"7s\"\n\n[agent]\n"
+         down_after = \"7s\"\nkeep_tasks = \"30d\"\nkeep_attempts = \"30d\"\nkeep_events = \"90d\"\n\n[agent]\n"
     );
 }
 

@@ -7,5 +7,6 @@ mod demo;
 mod graphium;
 mod server;
 mod stacks;
+mod store;
 mod talking;
 mod tasks;
