@@ -63,7 +63,9 @@ fn copy_of(backup: &Path, fresh: &Path, given_up: &CancellationToken) -> Result<
         return Err(SqlError::NoBackup { path: backup.to_owned() });
     }
     backup::copy(&source, fresh, backup::unless(given_up)).map_err(unsound)?;
-    let copy = backup::alone(fresh)?;
+    let mut copy = backup::alone(fresh)?;
+    // An older version may have made the backup.
+    connection::migrate(fresh, &mut copy)?;
     if let Some(finding) = check::unsound(&copy).map_err(unsound)?.first() {
         return Err(SqlError::UnsoundBackup { path: backup.to_owned(), what: finding.problem.clone() });
     }

@@ -158,3 +158,20 @@ async fn a_backup_that_nobody_waits_for_leaves_nothing() {
     let finished = backup::finish(copied, &copy_of(&folder), &folder.path().join("named.db"));
     assert!(finished.is_err() && !copy_of(&folder).exists());
 }
+
+#[tokio::test]
+async fn a_backup_of_an_older_version_is_looked_through_and_restored() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    let id = submit(&store).await;
+    store.close().await;
+    SqliteStore::backup_file(&file(&folder), &copy_of(&folder)).await.unwrap();
+    let older = "DROP TABLE unreadable; PRAGMA user_version = 1";
+    Connection::open(copy_of(&folder)).unwrap().execute_batch(older).unwrap();
+
+    assert_eq!(SqliteStore::check(&copy_of(&folder)).await.unwrap(), []);
+    SqliteStore::restore(&copy_of(&folder), &file(&folder)).await.unwrap();
+    let store = open(&folder).await;
+    assert!(store.status().await.unwrap().restored.is_some());
+    assert_eq!(store.task(id).await.unwrap().id(), id);
+}
