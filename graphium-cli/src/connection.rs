@@ -126,9 +126,10 @@ pub(crate) fn refused(error: ClientError) -> Failure {
             .advice("is this the address of a Graphium server? name it with --server"),
         ClientError::Refused(_) | _ => match error.kind() {
             StoreErrorKind::Unavailable => Failure::new(Exit::Unreachable, text),
-            StoreErrorKind::Conflict | StoreErrorKind::Superseded | StoreErrorKind::Held => {
-                Failure::new(Exit::Conflict, text)
-            }
+            StoreErrorKind::Conflict | StoreErrorKind::Superseded => Failure::new(Exit::Conflict, text),
+            StoreErrorKind::Held => Failure::new(Exit::Conflict, text).advice(
+                "see what differs with `graphium store status`, then let it go on with `graphium store confirm`",
+            ),
             StoreErrorKind::Unauthorized => Failure::new(Exit::Failed, text).advice(
                 "the token is not, or no longer, good here: name another one with --token-file or GRAPHIUM_TOKEN",
             ),

@@ -34,7 +34,12 @@ pub(super) async fn status(api: &Client, format: Format) -> anyhow::Result<Exit>
     let view = api.restore().await?;
     match format {
         Format::Json => print_json(&view)?,
-        Format::Table => writeln!(io::stdout(), "{}", shown(&view))?,
+        Format::Table => {
+            writeln!(io::stdout(), "{}", shown(&view))?;
+            if view.held {
+                writeln!(io::stdout(), "\nNo work is given or taken until you say: graphium store confirm")?;
+            }
+        }
     }
     Ok(Exit::Done)
 }
@@ -91,9 +96,6 @@ fn shown(view: &RestoreView) -> String {
     } else if view.held {
         lines.push("\nThe hosts have what the store knows.".to_owned());
     }
-    if view.held {
-        lines.push("\nno work is given or taken until: graphium store confirm".to_owned());
-    }
     lines.join("\n")
 }
 
@@ -130,7 +132,6 @@ mod tests {
     fn a_held_store_is_shown_with_each_difference_and_what_to_do() {
         let text = shown(&held(vec![Difference::NotSeen { host: AgentId::new("vm1").unwrap() }]));
         assert!(text.contains("held since 1970") && text.contains("not seen") && text.contains("vm1"), "{text}");
-        assert!(text.ends_with("graphium store confirm"), "{text}");
         assert!(shown(&held(Vec::new())).contains("have what the store knows"));
     }
 

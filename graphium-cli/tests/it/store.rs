@@ -87,7 +87,11 @@ fn a_restored_store_is_held_until_somebody_has_seen_what_differs_and_says_yes() 
     let status = server.run(&["store", "status", "--output", "json"]).ended(0).json();
     assert_eq!((&status["held"], &status["epoch"]), (&true.into(), &1.into()), "{status}");
     assert_eq!(server.run(&["task", "list", "--output", "json"]).ended(0).json().as_array().unwrap().len(), 1);
-    server.run(&["task", "submit", "--host", "vm1", "--type", "nap"]).ended(4);
+    let refused = server.run(&["task", "submit", "--host", "vm1", "--type", "nap"]).ended(4);
+    assert!(
+        refused.err.contains("graphium store status") && refused.err.contains("graphium store confirm"),
+        "{refused:?}"
+    );
 
     let unsure = server.run(&["store", "confirm"]).ended(2);
     assert!(unsure.out.contains("held since") && unsure.err.contains("--yes"), "{unsure:?}");

@@ -47,7 +47,7 @@ pub(super) enum SqlError {
     )]
     Newer { path: PathBuf, version: i64, known: usize },
     #[error(
-        "a restore of {} was cut short: repeat it, or open the store, and it is finished; before that there is nothing to look at",
+        "a restore of {} was cut short: repeat it, or start the server, and it is finished; before that there is nothing to look at",
         path.display()
     )]
     Restoring { path: PathBuf },
