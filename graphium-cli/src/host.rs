@@ -1,12 +1,12 @@
 //! `graphium host`.
 
 use clap::{Args, Subcommand};
+use graphium_core::store::paging;
 use graphium_http::wire::HostSummary;
 
 use crate::connection::ConnectionArgs;
 use crate::exit::Exit;
 use crate::output::{OutputArgs, Row, print_list};
-use crate::paging;
 use crate::settings::Settings;
 use crate::task::age_of;
 

@@ -16,7 +16,6 @@ mod host;
 mod interrupt;
 mod logging;
 mod output;
-mod paging;
 mod retention;
 mod server;
 mod settings;

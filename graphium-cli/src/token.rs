@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use graphium_core::id::AgentId;
+use graphium_core::store::paging;
 use graphium_http::wire::{CreateToken, CreatedToken, Seconds, TokenRole, TokenView};
 
 use crate::connection::ConnectionArgs;
 use crate::duration;
 use crate::exit::Exit;
 use crate::output::{Format, OutputArgs, Row, print_json, print_list};
-use crate::paging;
 use crate::settings::Settings;
 use crate::task::age_of;
 

@@ -4,11 +4,10 @@ use std::io::{self, Write};
 
 use graphium_core::control::{HostInstances, StackSummary, StackView, Waiting};
 use graphium_core::stack::{DeploymentStatus, Health, Instance, PublishedPort};
-use graphium_core::store::HostState;
+use graphium_core::store::{HostState, paging};
 use graphium_http::client::Client;
 
 use crate::output::{Format, Row, print_json, print_list, table};
-use crate::paging;
 use crate::task::age_of;
 
 impl Row for StackSummary {

@@ -5,13 +5,12 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use graphium_core::clock::{Clock, SystemClock};
 use graphium_core::id::{AgentId, ContainerName, StackName};
-use graphium_core::store::{DEFAULT_PAGE, TaskFilter};
+use graphium_core::store::{DEFAULT_PAGE, TaskFilter, paging};
 use graphium_core::task::{TaskStatus, TaskType};
 
 use crate::connection::ConnectionArgs;
 use crate::duration;
 use crate::output::{OutputArgs, print_list};
-use crate::paging;
 use crate::settings::Settings;
 
 /// Lists tasks, newest first
@@ -76,7 +75,7 @@ impl ListArgs {
             agent: self.host,
             container: self.container,
             since: self.since.map(|since| SystemClock.now().before(since)),
-            claim_order: false,
+            ..TaskFilter::default()
         };
         let api = self.connection.open(settings)?;
         let tasks = paging::up_to(self.limit, |page| api.tasks(filter.clone(), page)).await?;

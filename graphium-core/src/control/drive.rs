@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::record::{self, Versioned};
-use super::world::all_tasks;
 use super::{Control, ControlError};
 use crate::event::{EventType, NewEvent};
 use crate::id::{AgentId, Generation, Seq, StackName, TaskId};
 use crate::plan::{self, Next, StepResult};
 use crate::stack::{Deployment, DeploymentAction, DeploymentStatus, Stack};
-use crate::store::{EventFilter, Expected, MAX_PAGE, RecordKey, RecordKind, Submission, TaskFilter};
-use crate::task::{NewTask, Task};
+use crate::store::{EventFilter, Expected, MAX_PAGE, RecordKey, RecordKind, Submission, TaskFilter, paging};
+use crate::task::NewTask;
 
 /// How often every stack is looked at, whatever the events say: wake-ups are hints.
 const SCAN_INTERVAL: Duration = Duration::from_secs(5);
@@ -146,7 +145,7 @@ impl Control {
     }
 
     async fn every_stack(&self) -> Result<Vec<StackName>, ControlError> {
-        let records = record::every(&*self.store, RecordKind::Stack).await?;
+        let records = paging::all(|page| self.store.records(RecordKind::Stack, "", page)).await?;
         Ok(records.into_iter().filter_map(|record| record.key.name.parse().ok()).collect())
     }
 
@@ -193,13 +192,14 @@ impl Control {
         if wanted.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let filter = TaskFilter {
-            stack: Some(deployment.stack.clone()),
-            since: Some(deployment.started_at.before(CLOCK_TOLERANCE)),
-            ..TaskFilter::default()
-        };
-        let tasks = all_tasks(&*self.store, filter).await?;
-        Ok(tasks.iter().filter(|task| wanted.contains(&task.id())).map(|task| (task.id(), result(task))).collect())
+        let wanted: Vec<TaskId> = wanted.into_iter().collect();
+        let mut results = BTreeMap::new();
+        for ids in wanted.chunks(MAX_PAGE) {
+            let filter = TaskFilter { ids: ids.iter().copied().collect(), ..TaskFilter::default() };
+            let tasks = paging::all(|page| self.store.tasks(filter.clone(), page)).await?;
+            results.extend(tasks.iter().map(|task| (task.id(), StepResult::of(&task.state))));
+        }
+        Ok(results)
     }
 
     async fn decide(
@@ -241,13 +241,6 @@ impl Control {
             |id: &AgentId| hosts.iter().any(|host| &host.id == id && host.is_observed_since_its_last_task());
         Ok(touched.into_iter().all(has_looked))
     }
-}
-
-/// The creation time of tasks and the start of their deployment come from clocks of servers that need not agree.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(3600);
-
-fn result(task: &Task) -> StepResult {
-    StepResult::of(&task.state)
 }
 
 /// Gives these steps their tasks.

@@ -7,9 +7,7 @@ use serde_json::Value;
 use super::ControlError;
 use crate::id::{Generation, StackName};
 use crate::stack::{Deployment, Stack};
-use crate::store::{
-    Expected, MAX_PAGE, PageRequest, Record, RecordKey, RecordKind, RecordWrite, StoreError, StoreErrorKind, TaskStore,
-};
+use crate::store::{Expected, Record, RecordKey, RecordWrite, StoreError, StoreErrorKind, TaskStore};
 
 /// A document with the version under which it was read.
 #[derive(Debug, Clone)]
@@ -31,20 +29,6 @@ pub(super) async fn read_deployment(
     generation: Generation,
 ) -> Result<Option<Versioned<Deployment>>, ControlError> {
     read(store, &RecordKey::deployment(stack, generation)).await
-}
-
-/// Every record of a kind, by name.
-pub(super) async fn every(store: &dyn TaskStore, kind: RecordKind) -> Result<Vec<Record>, ControlError> {
-    let mut found = Vec::new();
-    let mut page = PageRequest { limit: MAX_PAGE, after: None };
-    loop {
-        let answer = store.records(kind, "", page).await?;
-        found.extend(answer.items);
-        match answer.next {
-            Some(next) => page = PageRequest { limit: MAX_PAGE, after: Some(next) },
-            None => return Ok(found),
-        }
-    }
 }
 
 async fn read<T: DeserializeOwned>(

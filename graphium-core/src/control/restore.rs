@@ -9,7 +9,7 @@ use super::record::{self, decode};
 use super::{Control, ControlError};
 use crate::id::{AgentId, Generation, StackName};
 use crate::stack::{Deployment, DeploymentStatus, Stack};
-use crate::store::{Expected, Host, RecordKey, RecordKind, StoreStatus, Submission};
+use crate::store::{Expected, Host, RecordKey, RecordKind, StoreStatus, Submission, paging};
 
 /// Something that the store and the hosts do not agree about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -158,7 +158,7 @@ impl Control {
     }
 
     async fn all_stacks(&self) -> Result<Vec<Stack>, ControlError> {
-        let records = record::every(&*self.store, RecordKind::Stack).await?;
+        let records = paging::all(|page| self.store.records(RecordKind::Stack, "", page)).await?;
         records.into_iter().map(|found| Ok(decode::<Stack>(found)?.value)).collect()
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::act::unknown_stack;
 use super::record;
-use super::world::{all_tasks, leaves_instance};
+use super::world::leaves_instance;
 use super::{Control, ControlError, ControlErrorKind};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Generation, StackName};
@@ -14,7 +14,9 @@ use crate::stack::{
     Deployment, DeploymentAction, DeploymentStatus, Instance, InstanceState, PlacementStrategy, Stack, StackSpec,
     StackStatus, Step, spec_hash,
 };
-use crate::store::{Host, HostState, Page, PageRequest, Record, RecordKey, RecordKind, StoreErrorKind, TaskFilter};
+use crate::store::{
+    Host, HostState, Page, PageRequest, Record, RecordKey, RecordKind, StoreErrorKind, TaskFilter, paging,
+};
 use crate::task::{Task, TaskStatus};
 
 /// What is wrong with one record, and not with the store.
@@ -188,7 +190,7 @@ impl Control {
             stack: Some(stack.clone()),
             ..TaskFilter::default()
         };
-        all_tasks(&*self.store, filter).await
+        Ok(paging::all(|page| self.store.tasks(filter.clone(), page)).await?)
     }
 }
 

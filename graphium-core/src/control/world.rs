@@ -7,7 +7,7 @@ use crate::id::{AgentId, ContainerName, Generation, Slot, StackName};
 use crate::placement::HostView;
 use crate::plan::Places;
 use crate::stack::{Deployment, DeploymentStatus, Instance, Step, StepAction};
-use crate::store::{Host, MAX_PAGE, PageRequest, TaskFilter, TaskStore};
+use crate::store::{Host, TaskFilter, TaskStore, paging};
 use crate::task::{Task, TaskStatus};
 
 /// Where an instance is, or may be.
@@ -28,7 +28,7 @@ impl World {
             ..TaskFilter::default()
         };
         // Tasks first: one that ends between the two reads is then seen in the inventory or forces a check.
-        let in_flight = all_tasks(store, filter).await?;
+        let in_flight = paging::all(|page| store.tasks(filter.clone(), page)).await?;
         Ok(Self { hosts: store.hosts().await?, in_flight })
     }
 
@@ -127,20 +127,6 @@ impl World {
 /// Whether the step has a task that may have begun, or owes a removal.
 fn may_have_touched(step: &Step) -> bool {
     step.task.is_some() || step.action == StepAction::Remove
-}
-
-/// Every task that passes the filter, over as many pages as it takes.
-pub(super) async fn all_tasks(store: &dyn TaskStore, filter: TaskFilter) -> Result<Vec<Task>, ControlError> {
-    let mut tasks = Vec::new();
-    let mut page = PageRequest { limit: MAX_PAGE, after: None };
-    loop {
-        let answer = store.tasks(filter.clone(), page).await?;
-        tasks.extend(answer.items);
-        match answer.next {
-            Some(next) => page = PageRequest { limit: MAX_PAGE, after: Some(next) },
-            None => return Ok(tasks),
-        }
-    }
 }
 
 fn serves(step: &Step, (agent, container, slot): &Place) -> bool {

@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::engine::{ClaimStep, Engine, Entry, not_found};
-use super::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED, check_events, check_limit, no_place};
+use super::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED, check_events, check_filter, check_limit, no_place};
 use super::steady::SteadyClock;
 use super::waiting::{ClaimReply, Ended, Waiting};
 use super::{
@@ -171,8 +171,11 @@ impl TaskStore for MemoryStore {
 
     async fn tasks(&self, filter: TaskFilter, page: PageRequest) -> Result<Page<Task>, StoreError> {
         check_limit(page.limit)?;
+        check_filter(&filter)?;
         let shelf = self.lock();
-        let admitted = shelf.engine.entries().filter(|entry| admits(&filter, &entry.task));
+        let named = filter.ids.iter().filter_map(|id| shelf.engine.entry(*id));
+        let any = shelf.engine.entries().take_while(|_| filter.ids.is_empty());
+        let admitted = named.chain(any).filter(|entry| admits(&filter, &entry.task));
         if filter.claim_order {
             let after = ByOrder::after(&page)?;
             let place = |entry: &Entry| ByOrder::of(&entry.task);

@@ -10,6 +10,7 @@ mod error;
 mod host;
 mod memory;
 mod page;
+pub mod paging;
 mod query;
 mod record;
 mod restored;
@@ -152,7 +153,7 @@ pub trait TaskStore: AgentStore {
     /// A page of tasks, newest first, or with [`TaskFilter::claim_order`] the unsettled ones in claim order.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Invalid`] for a page over its limit or a cursor that is none of ours.
+    /// [`StoreErrorKind::Invalid`] for a page or a filter over its limit or a cursor that is none of ours.
     async fn tasks(&self, filter: TaskFilter, page: PageRequest) -> Result<Page<Task>, StoreError>;
 
     /// Every attempt of a task, and its events.

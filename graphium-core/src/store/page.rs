@@ -1,6 +1,6 @@
 //! Cursors: where a page ended, as text that only a store reads.
 
-use super::{Cursor, MAX_PAGE, PageRequest, StoreError, StoreErrorKind};
+use super::{Cursor, MAX_PAGE, PageRequest, StoreError, StoreErrorKind, TaskFilter};
 use crate::clock::Timestamp;
 use crate::id::{Seq, TaskId};
 use crate::task::{AGEING_STEP, Task};
@@ -15,6 +15,16 @@ fn no_cursor(cursor: &Cursor) -> StoreError {
 pub(super) fn check_limit(limit: usize) -> Result<(), StoreError> {
     if limit == 0 || limit > MAX_PAGE {
         let message = format!("a page of {limit} is out of range: 1 to {MAX_PAGE}");
+        return Err(StoreError::new(StoreErrorKind::Invalid, message));
+    }
+    Ok(())
+}
+
+/// Refuses a filter that names more tasks than a page may have.
+pub(super) fn check_filter(filter: &TaskFilter) -> Result<(), StoreError> {
+    let count = filter.ids.len();
+    if count > MAX_PAGE {
+        let message = format!("{count} ids are too many for one list: at most {MAX_PAGE}");
         return Err(StoreError::new(StoreErrorKind::Invalid, message));
     }
     Ok(())

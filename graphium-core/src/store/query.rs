@@ -1,6 +1,6 @@
 //! Questions to a store, and pages of answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ impl<T> Page<T> {
 /// Which tasks. Every field that is set narrows the list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TaskFilter {
+    /// One of these tasks, at most [`MAX_PAGE`] of them; any when empty. They are looked up one by one, so the rest of
+    /// history costs nothing. An id of no task is left out.
+    pub ids: BTreeSet<TaskId>,
     /// One of these statuses; any when empty.
     pub statuses: Vec<TaskStatus>,
     /// Of this type.

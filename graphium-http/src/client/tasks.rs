@@ -17,6 +17,10 @@ pub(super) fn page_query(page: PageRequest) -> Vec<(&'static str, String)> {
 
 fn task_query(filter: TaskFilter, page: PageRequest) -> Vec<(&'static str, String)> {
     let mut query = page_query(page);
+    if !filter.ids.is_empty() {
+        let ids: Vec<_> = filter.ids.iter().map(ToString::to_string).collect();
+        query.push(("id", ids.join(",")));
+    }
     if !filter.statuses.is_empty() {
         let names: Vec<_> = filter.statuses.iter().map(|status| status.as_str()).collect();
         query.push(("status", names.join(",")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::StoreHarness;
 use super::scene::{agent, completed, stack, task, task_for, task_of};
 use crate::id::{ContainerName, TaskId};
-use crate::store::{Cursor, MAX_PAGE, Page, PageRequest, StoreErrorKind, TaskFilter};
+use crate::store::{Cursor, MAX_PAGE, Page, PageRequest, StoreErrorKind, TaskFilter, paging};
 use crate::task::{Priority, Task, TaskStatus, TaskType};
 
 fn ids(page: &Page<Task>) -> Vec<TaskId> {
@@ -32,6 +32,34 @@ pub(super) async fn tasks_are_listed_newest_first_page_by_page(harness: &StoreHa
     }
     assert_eq!(page.after, None);
     assert_eq!(found, submitted);
+}
+
+pub(super) async fn tasks_are_found_by_their_ids(harness: &StoreHarness) {
+    let submitted = harness.submit((0..5).map(|_| task())).await;
+    harness.worker("vm1").work(completed()).await;
+    let wanted = [submitted[3], submitted[0], TaskId::generate(), submitted[1]];
+    let named = |ids: &[TaskId]| TaskFilter { ids: ids.iter().copied().collect(), ..TaskFilter::default() };
+
+    assert_eq!(all(harness, named(&wanted)).await, [submitted[3], submitted[1], submitted[0]]);
+    assert_eq!(all(harness, named(&wanted[2..3])).await, [], "an unknown id is no task");
+    let statuses = vec![TaskStatus::Completed];
+    assert_eq!(all(harness, TaskFilter { statuses, ..named(&wanted) }).await, [submitted[0]]);
+    let open = TaskFilter { claim_order: true, ..named(&wanted) };
+    assert_eq!(all(harness, open).await, [submitted[1], submitted[3]]);
+    let paged =
+        paging::all(|page| harness.store.tasks(named(&wanted), PageRequest { limit: 1, ..page })).await.unwrap();
+    assert_eq!(paged.len(), 3, "page by page");
+}
+
+pub(super) async fn a_list_of_more_ids_than_a_page_has_is_refused(harness: &StoreHarness) {
+    let named = |count: usize| TaskFilter {
+        ids: std::iter::repeat_with(TaskId::generate).take(count).collect(),
+        ..TaskFilter::default()
+    };
+    let page = PageRequest { limit: MAX_PAGE, ..PageRequest::default() };
+    assert_eq!(harness.store.tasks(named(MAX_PAGE), page.clone()).await.unwrap().items, []);
+    let error = harness.store.tasks(named(MAX_PAGE + 1), page).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Invalid);
 }
 
 pub(super) async fn each_field_of_a_filter_narrows_the_list(harness: &StoreHarness) {

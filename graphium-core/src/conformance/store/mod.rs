@@ -345,6 +345,8 @@ macro_rules! __store_cases {
             a_version_that_was_never_written_is_a_conflict;
         listing:
             tasks_are_listed_newest_first_page_by_page
+            tasks_are_found_by_their_ids
+            a_list_of_more_ids_than_a_page_has_is_refused
             each_field_of_a_filter_narrows_the_list
             the_open_tasks_of_an_agent_are_listed_in_claim_order
             a_page_out_of_bounds_is_refused

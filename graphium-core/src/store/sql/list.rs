@@ -33,6 +33,9 @@ impl List {
     }
 
     pub(super) fn read(&self, connection: &Connection) -> Result<Vec<(Task, u64)>, SqlError> {
+        if !self.filter.ids.is_empty() {
+            return self.named()?.ask(connection, rows::task);
+        }
         let Some(field) = self.listed_field() else { return self.unlisted().ask(connection, rows::task) };
         let listed = listed_to(connection)?;
         let mut found = self.not_yet_listed(listed).ask(connection, rows::task)?;
@@ -76,6 +79,18 @@ impl List {
         !statuses.is_empty() && statuses.iter().all(|status| !status.is_settled())
     }
 
+    /// The tasks that the filter names, each found by its id.
+    pub(super) fn named(&self) -> Result<Question, SqlError> {
+        let ids: Vec<_> = self.filter.ids.iter().map(|id| id.as_uuid().simple().to_string()).collect();
+        let ids = serde_json::to_string(&ids).map_err(|error| SqlError::corrupt("a filter", error))?;
+        let mut question = Question::new(format!("SELECT {TASK_COLUMNS} FROM json_each("));
+        question.bind("?) AS wanted CROSS JOIN task ON task.id = unhex(wanted.value) ", [ids.into()]);
+        question.push(&format!("{WITH_SPEC} WHERE true"));
+        self.narrow(&mut question);
+        self.in_order(&mut question);
+        Ok(question)
+    }
+
     fn unlisted(&self) -> Question {
         // Without a name SQLite may go through all of history for the few that are wanted.
         let way_in = match self.filter.statuses.as_slice() {
@@ -86,6 +101,11 @@ impl List {
         };
         let mut question = Question::new(format!("SELECT {TASK_COLUMNS} FROM task{way_in} {WITH_SPEC} WHERE true"));
         self.narrow(&mut question);
+        self.in_order(&mut question);
+        question
+    }
+
+    fn in_order(&self, question: &mut Question) {
         if self.filter.claim_order {
             if let Some(ByOrder(order_at, id)) = self.after {
                 let place = [order_at.into(), rows::key(id).to_vec().into()];
@@ -94,9 +114,8 @@ impl List {
             question.push(" ORDER BY task.order_at, task.id");
             question.bind(" LIMIT ?", [signed(self.limit as u64).into()]);
         } else {
-            self.newest_first(&mut question, self.limit);
+            self.newest_first(question, self.limit);
         }
-        question
     }
 
     fn not_yet_listed(&self, listed: u64) -> Question {

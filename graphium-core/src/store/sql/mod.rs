@@ -41,7 +41,7 @@ use self::error::SqlError;
 use self::keeper::Copies;
 use self::readers::{MAX_READ, Readers};
 use self::writer::{QUEUE, Setup, Writer};
-use super::page::{check_events, check_limit};
+use super::page::{check_events, check_filter, check_limit};
 use super::steady::SteadyClock;
 use super::{
     AgentStore, ClaimAnswer, ClaimRequest, EventFilter, Host, InventoryReport, Page, PageRequest, Pruned, Record,
@@ -254,6 +254,7 @@ impl TaskStore for SqliteStore {
 
     async fn tasks(&self, filter: TaskFilter, page: PageRequest) -> Result<Page<Task>, StoreError> {
         check_limit(page.limit)?;
+        check_filter(&filter)?;
         self.readers.tasks(&filter, &page).await
     }
 

@@ -291,6 +291,20 @@ async fn hot_statements_look_rows_up_by_key() {
 }
 
 #[tokio::test]
+async fn tasks_that_are_named_are_found_by_their_ids_alone() {
+    let folder = TempDir::new().unwrap();
+    open(&folder).await.close().await;
+    let filter = TaskFilter { ids: [TaskId::generate()].into(), ..TaskFilter::default() };
+    let named = list::List::of(filter, &PageRequest::default()).unwrap().named().unwrap();
+    let connection = other_connection(&folder);
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", named.text())).unwrap();
+    let places = vec![rusqlite::types::Value::Null; explain.parameter_count()];
+    let plan = explain.query_map(rusqlite::params_from_iter(places), |row| row.get::<_, String>("detail")).unwrap();
+    let plan: Vec<_> = plan.map(Result::unwrap).collect();
+    assert!(plan.iter().any(|step| step.starts_with("SEARCH task USING") && step.contains("(id=?)")), "{plan:?}");
+}
+
+#[tokio::test]
 async fn a_list_is_whole_while_its_index_is_behind() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;

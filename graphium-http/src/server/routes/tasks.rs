@@ -24,6 +24,8 @@ use crate::wire::{Problem, ProblemCode, ProblemField, SubmitTask};
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct TaskQuery {
+    /// Only these tasks, separated by commas, up to 1000.
+    id: Option<String>,
     /// Only these statuses, separated by commas.
     status: Option<String>,
     /// Only this type.
@@ -54,6 +56,7 @@ pub(super) async fn list_tasks(
     Asked(query): Asked<TaskQuery>,
 ) -> Answer<Page<TaskView>> {
     let filter = TaskFilter {
+        ids: list_of("id", query.id.as_deref())?.into_iter().collect(),
         statuses: list_of("status", query.status.as_deref())?,
         task_type: query.task_type,
         stack: query.stack_id,

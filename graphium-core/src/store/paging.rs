@@ -1,11 +1,14 @@
-//! Lists that come in pages.
+//! Lists that come in pages, read to their end.
 
 use std::future::Future;
 
-use graphium_core::store::{MAX_PAGE, Page, PageRequest};
+use super::{MAX_PAGE, Page, PageRequest};
 
 /// The entries of as many pages as it takes to have `limit` of them.
-pub(crate) async fn up_to<T, E, F>(limit: usize, fetch: impl Fn(PageRequest) -> F) -> Result<Vec<T>, E>
+///
+/// # Errors
+/// That of the first page that could not be fetched.
+pub async fn up_to<T, E, F>(limit: usize, fetch: impl Fn(PageRequest) -> F) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<Page<T>, E>>,
 {
@@ -21,8 +24,11 @@ where
     Ok(items)
 }
 
-/// The entries of every page.
-pub(crate) async fn all<T, E, F>(fetch: impl Fn(PageRequest) -> F) -> Result<Vec<T>, E>
+/// The entries of every page. What is added or goes while it reads may be among them or not.
+///
+/// # Errors
+/// As [`up_to`].
+pub async fn all<T, E, F>(fetch: impl Fn(PageRequest) -> F) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<Page<T>, E>>,
 {
@@ -32,7 +38,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use graphium_core::store::Cursor;
+    use crate::store::Cursor;
 
     async fn numbers(page: PageRequest) -> Result<Page<usize>, ()> {
         let first: usize = page.after.map_or(0, |cursor| cursor.0.parse().unwrap());
