@@ -139,7 +139,8 @@ pub struct TaskHistory {
     pub events: Vec<Event>,
 }
 
-/// How long something took: percentiles over the tasks settled lately.
+/// How long something took: percentiles over the latest 1024 times since the store was opened. They begin anew with it, and
+/// are zero until something has been measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -166,9 +167,9 @@ pub struct TaskStats {
     pub by_type: BTreeMap<TaskType, u64>,
     /// The age of the oldest claimable task, in milliseconds.
     pub oldest_claimable_ms: Option<u64>,
-    /// From claimable to claimed.
+    /// From claimable to claimed, over the latest claims since the store was opened.
     pub wait: WaitPercentiles,
-    /// From claimed to reported.
+    /// From claimed to reported, over the latest reports since the store was opened.
     pub run: WaitPercentiles,
 }
 

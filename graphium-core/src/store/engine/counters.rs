@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::store::{TaskStats, WaitPercentiles};
 use crate::task::{Task, TaskStatus, TaskType};
 
-/// From how many of the latest tasks the percentiles are taken.
+/// From how many of the latest times the percentiles are taken. They are not kept: they say how the queue does now.
 const SAMPLES: usize = 1024;
 
 /// How many tasks there are of each kind, and how long the latest ones took.
