@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::StoreHarness;
-use super::scene::{PATIENCE, completed, refused, task, task_for};
+use super::scene::{PATIENCE, completed, refused, task, task_for, task_in_lane};
 use crate::id::{Attempt, ClaimId, TaskId};
-use crate::store::{Claimed, MAX_REPORTS, MAX_SLOTS, MAX_WAIT, StoreErrorKind, StoreSettings};
+use crate::store::{ClaimRequest, Claimed, MAX_REPORTS, MAX_SLOTS, MAX_WAIT, StoreErrorKind, StoreSettings};
 use crate::task::{AGEING_STEP, MAX_WORD_BYTES, NewTask, Priority, Progress, TaskStatus};
 
 fn ids(claims: &[Claimed]) -> Vec<TaskId> {
@@ -99,6 +99,21 @@ pub(super) async fn a_claim_waits_as_long_as_it_says(harness: &StoreHarness) {
     assert_eq!(answer.claims, []);
     assert!(asked.elapsed() >= wait, "answered after {:?}", asked.elapsed());
     assert!(asked.elapsed() < wait + PATIENCE, "answered after {:?}", asked.elapsed());
+}
+
+pub(super) async fn work_that_may_not_begin_yet_ends_no_wait(harness: &StoreHarness) {
+    let first = harness.submit_one(task_in_lane()).await;
+    harness.submit_one(task_in_lane()).await;
+    harness.submit_one(task().after([first])).await;
+    let worker = harness.worker("vm1");
+    let held = worker.claim_one().await;
+    let wait = Duration::from_millis(200);
+    let asked = tokio::time::Instant::now();
+
+    let answer = worker.call(ClaimRequest { slots: 1, wait, ..worker.working_on(&held) }).await;
+
+    assert_eq!(answer.claims, []);
+    assert!(asked.elapsed() >= wait, "answered after {:?}", asked.elapsed());
 }
 
 pub(super) async fn a_waiting_claim_gets_a_task_as_soon_as_it_is_submitted(harness: &StoreHarness) {

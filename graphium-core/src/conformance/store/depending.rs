@@ -3,7 +3,7 @@
 use super::StoreHarness;
 use super::scene::{broken, cancel_reason, completed, refused, task};
 use crate::id::TaskId;
-use crate::store::{StoreErrorKind, Submission};
+use crate::store::{MAX_SLOTS, MAX_TASKS_PER_SUBMISSION, StoreErrorKind, Submission};
 use crate::task::{CancelReason, TaskStatus};
 
 use TaskStatus::{Cancelled, Completed, Failed, Pending};
@@ -126,4 +126,23 @@ pub(super) async fn a_diamond_waits_for_both_its_sides_and_falls_and_comes_back_
     }
     worker.report(&sides[1], completed()).await;
     assert_eq!(worker.claim_ids(9).await, [ids[3]]);
+}
+
+pub(super) async fn the_end_of_a_task_frees_or_fells_thousands_at_once(harness: &StoreHarness) {
+    let (done, failed) = (harness.submit_one(task()).await, harness.submit_one(task()).await);
+    let worker = harness.worker("vm1");
+    let claimed = worker.claim(2).await;
+    for dependency in [done, failed] {
+        for _ in 0..3 {
+            harness.submit((0..MAX_TASKS_PER_SUBMISSION).map(|_| task().after([dependency]))).await;
+        }
+    }
+
+    worker.report(&claimed[0], completed()).await;
+    worker.report(&claimed[1], broken()).await;
+
+    let counted = harness.store.stats().await.unwrap().by_status;
+    let thousands = 3 * u64::try_from(MAX_TASKS_PER_SUBMISSION).unwrap();
+    assert_eq!((counted[&Pending], counted[&Cancelled]), (thousands, thousands));
+    assert_eq!(worker.claim(MAX_SLOTS).await.len(), MAX_SLOTS, "they may be claimed");
 }

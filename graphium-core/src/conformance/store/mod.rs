@@ -177,6 +177,7 @@ macro_rules! __store_cases {
             a_claim_for_nothing_answers_at_once
             a_claim_that_does_not_wait_answers_at_once
             a_claim_waits_as_long_as_it_says
+            work_that_may_not_begin_yet_ends_no_wait
             a_waiting_claim_gets_a_task_as_soon_as_it_is_submitted
             a_task_wakes_one_of_two_waiting_claims
             the_same_claim_id_gets_the_same_tasks_again
@@ -265,7 +266,8 @@ macro_rules! __store_cases {
             an_unknown_dependency_is_refused
             a_cycle_is_refused
             a_dependency_named_twice_counts_once
-            a_diamond_waits_for_both_its_sides_and_falls_and_comes_back_whole;
+            a_diamond_waits_for_both_its_sides_and_falls_and_comes_back_whole
+            the_end_of_a_task_frees_or_fells_thousands_at_once;
         lanes:
             a_lane_has_one_task_in_flight
             a_claim_for_many_takes_one_of_a_lane
@@ -315,6 +317,7 @@ macro_rules! __store_cases {
             a_clock_that_steps_back_changes_no_order;
         pruning:
             what_is_settled_is_kept_for_its_time_and_then_goes
+            the_log_outlives_the_tasks_that_it_tells_of
             a_key_goes_with_its_task
             what_is_not_settled_is_never_pruned
             what_another_task_depends_on_is_kept_until_that_one_goes

@@ -55,6 +55,19 @@ pub(super) async fn what_is_settled_is_kept_for_its_time_and_then_goes(harness: 
     assert_eq!(prune(harness).await, Pruned::default());
 }
 
+pub(super) async fn the_log_outlives_the_tasks_that_it_tells_of(harness: &StoreHarness) {
+    let id = harness.submit_one(task()).await;
+    harness.worker("vm1").work(completed()).await;
+    harness.submit_one(task()).await;
+    let log = harness.log().await;
+
+    harness.pass(kept());
+    prune_all(harness).await;
+
+    assert!(!is_there(harness, id).await);
+    assert_eq!(harness.log().await, log);
+}
+
 pub(super) async fn a_key_goes_with_its_task(harness: &StoreHarness) {
     let mut first = task();
     first.idempotency_key = Some(IdempotencyKey::new("nightly").unwrap());

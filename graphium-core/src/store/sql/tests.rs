@@ -1,6 +1,8 @@
 //! What is true of SQLite alone; what is true of every store is in the conformance suite.
 
+mod idle;
 mod log;
+mod others;
 mod pruning;
 mod restoring;
 mod unreadable;
@@ -302,6 +304,17 @@ async fn tasks_that_are_named_are_found_by_their_ids_alone() {
     let plan = explain.query_map(rusqlite::params_from_iter(places), |row| row.get::<_, String>("detail")).unwrap();
     let plan: Vec<_> = plan.map(Result::unwrap).collect();
     assert!(plan.iter().any(|step| step.starts_with("SEARCH task USING") && step.contains("(id=?)")), "{plan:?}");
+}
+
+#[tokio::test]
+async fn what_is_open_is_read_back_without_a_look_at_what_is_settled() {
+    let folder = TempDir::new().unwrap();
+    open(&folder).await.close().await;
+    let connection = other_connection(&folder);
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", load::open_tasks())).unwrap();
+    let plan = explain.query_map([], |row| row.get::<_, String>("detail")).unwrap();
+    let plan: Vec<_> = plan.map(Result::unwrap).collect();
+    assert_eq!(plan[0], "SCAN task USING INDEX task_open", "{plan:?}");
 }
 
 #[tokio::test]
