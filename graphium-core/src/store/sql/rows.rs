@@ -10,7 +10,7 @@ use super::error::SqlError;
 use super::remains::{self, Faults};
 use crate::clock::Timestamp;
 use crate::event::{Event, EventType};
-use crate::id::{Attempt, ClaimId, Seq, TaskId};
+use crate::id::{AgentId, Attempt, ClaimId, Seq, TaskId};
 use crate::store::engine::AttemptEntry;
 use crate::store::{Host, Record, RecordKey, RecordKind};
 use crate::task::Task;
@@ -178,15 +178,24 @@ pub(super) fn session_document(host: &Host) -> Host {
     }
 }
 
-/// A host from the two tables that hold it.
+/// A host from the two tables that hold it. One that cannot be read has to speak for itself again.
 pub(super) fn host(row: &Row<'_>) -> Result<Host, SqlError> {
-    let id = text(row, "id")?;
-    let what = || format!("host {id}");
-    let mut host: Host = json(what, text(row, "session"))?;
-    host.engine = optional_text(row, "engine")?.map(|engine| json(what, Ok(engine))).transpose()?;
-    host.instances = match optional_text(row, "instances")? {
-        Some(instances) => json(what, Ok(instances))?,
-        None => Vec::new(),
-    };
+    let id: AgentId = word("host", text(row, "id")?)?;
+    let mut faults = Faults::default();
+    let session = faults.note(json(|| "its session".into(), text(row, "session")))?;
+    let engine = faults.note(optional_json(row, "engine"))?.flatten();
+    let instances = faults.note(optional_json(row, "instances"))?.flatten();
+    let why = faults.told();
+    let mut host: Host = session.unwrap_or_else(|| remains::host(id.clone()));
+    host.engine = engine;
+    host.instances = instances.unwrap_or_default();
+    if let Some(why) = why {
+        tracing::error!(host = %id, why, "a host cannot be read back; what its agent says next takes the place of it");
+        (host.observed_at, host.inventory_session) = (None, None);
+    }
     Ok(host)
+}
+
+fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, SqlError> {
+    optional_text(row, column)?.map(|text| json(|| format!("column {column}"), Ok(text))).transpose()
 }

@@ -196,6 +196,35 @@ async fn an_attempt_that_cannot_be_read_back_keeps_its_place_in_the_history() {
 }
 
 #[tokio::test]
+async fn a_host_that_cannot_be_read_back_speaks_for_itself_again() {
+    let scene = Scene::new().await;
+    let id = scene.submit(backup()).await;
+    assert_eq!(scene.claim().await, [id]);
+
+    let damage =
+        |file: &Connection| file.execute_batch("UPDATE host SET session = '{'; UPDATE inventory SET instances = '{'");
+    let scene = scene.reopened_after(|file| damage(file).unwrap()).await;
+
+    let host = scene.store.hosts().await.unwrap().remove(0);
+    assert_eq!((host.id, host.state, host.observed_at), (vm1(), crate::stack::HostState::Unknown, None));
+    assert_eq!(scene.claim().await, [id], "what it held goes on under another attempt");
+    assert_eq!(scene.store.hosts().await.unwrap().remove(0).state, crate::stack::HostState::Ready);
+    assert_eq!(scene.store.task(id).await.unwrap().attempt.0, 2);
+}
+
+#[tokio::test]
+async fn a_task_on_a_silent_host_that_cannot_be_read_back_is_lost_like_any_other() {
+    let scene = Scene::new().await;
+    let id = scene.submit(backup()).await;
+    assert_eq!(scene.claim().await, [id]);
+
+    let scene = scene.reopened_after(|file| file.execute_batch("UPDATE host SET session = '{'").unwrap()).await;
+
+    assert_eq!(scene.store.sweep().await.unwrap(), 1);
+    assert_eq!(scene.store.task(id).await.unwrap().status(), TaskStatus::Pending);
+}
+
+#[tokio::test]
 async fn an_entry_of_the_log_that_cannot_be_read_back_leaves_no_gap() {
     let scene = Scene::new().await;
     for _ in 0..3 {
