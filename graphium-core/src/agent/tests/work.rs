@@ -266,3 +266,27 @@ async fn a_newer_attempt_of_a_task_waits_until_the_older_is_gone() {
     };
     assert_eq!(running.attempt, Attempt(2));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn work_that_blocks_its_thread_stops_no_renewal() {
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = Arc::new(std::sync::Mutex::new(blocked));
+    let blocking = executes(move |_, _| {
+        let blocked = Arc::clone(&blocked);
+        async move {
+            blocked.lock().unwrap().recv().ok();
+            done()
+        }
+    });
+    let mut scene = Scene::begun(blocking, 1).await;
+    let task = assigned(1);
+    scene.call().await.claims([task.clone()]);
+
+    for _ in 0..2 {
+        assert_eq!(running_ids(&scene.report_or_wait().await), [task.id()]);
+    }
+
+    release.send(()).unwrap();
+    let report = scene.report_in_time().await;
+    assert!(matches!(only_report(&report.request), ReportedStatus::Completed(_)));
+}
