@@ -34,12 +34,14 @@ use self::cli::{Cli, Command};
 use self::part::{Part, Plan};
 use self::results::Results;
 
-/// The allocator of the `graphium` binary.
+/// The allocator of the `graphium` binary; like it, the benches take memory in small pages.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    #[cfg(target_os = "linux")]
+    rustix::thread::disable_transparent_huge_pages(true)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match cli.role {

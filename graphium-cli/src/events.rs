@@ -44,7 +44,8 @@ pub(crate) struct EventsArgs {
 impl EventsArgs {
     pub(crate) async fn run(self, settings: Settings) -> anyhow::Result<Exit> {
         let kinds = self.types.iter().map(|name| event_type(name)).collect::<Result<_, _>>()?;
-        let filter = EventFilter { kinds, task: self.task, stack: self.stack, agent: self.host };
+        let filter =
+            EventFilter { kinds, task: self.task, stack: self.stack, agent: self.host, ..EventFilter::default() };
         let api = self.connection.open(settings)?;
         let mut feed = api.events(filter, self.after.map(Seq));
         // A server that is not there at the start is not waited for.

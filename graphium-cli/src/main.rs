@@ -15,6 +15,7 @@ mod exit;
 mod host;
 mod interrupt;
 mod logging;
+mod memory;
 mod output;
 mod retention;
 mod server;
@@ -28,11 +29,6 @@ mod version;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mimalloc::MiMalloc;
-
-/// What one thread of the store makes another lets go of, which the allocator of the system is slow at.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 use crate::cli::Cli;
 
@@ -40,6 +36,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let verbose = cli.verbose;
     logging::start(cli.log_level());
+    memory::take_small_pages();
     match cli.run() {
         Ok(exit) => exit.into(),
         Err(error) => exit::report(&connection::explained(error), verbose).into(),

@@ -112,13 +112,13 @@ impl Control {
         unobserved: &mut BTreeSet<StackName>,
     ) -> Result<(), ControlError> {
         let mut touched = self.stacks_in_events(seen).await?;
-        if self.store.status().await?.restored.is_some() {
-            // Nothing is driven before somebody has looked at what a restore brought back.
-            return Ok(());
-        }
         touched.append(unobserved);
         if full {
             touched.extend(self.every_stack().await?);
+        }
+        if touched.is_empty() || self.store.status().await?.restored.is_some() {
+            // Nothing is driven before somebody has looked at what a restore brought back.
+            return Ok(());
         }
         for stack in touched {
             match self.advance(&stack).await {
@@ -132,9 +132,10 @@ impl Control {
     }
 
     async fn stacks_in_events(&self, seen: &mut Seq) -> Result<BTreeSet<StackName>, ControlError> {
+        let filter = EventFilter { of_stacks: true, ..EventFilter::default() };
         let mut stacks = BTreeSet::new();
         loop {
-            let (events, last) = self.store.events(*seen, EventFilter::default(), MAX_PAGE).await?;
+            let (events, last) = self.store.events(*seen, filter.clone(), MAX_PAGE).await?;
             let is_done = last == *seen;
             *seen = last;
             stacks.extend(events.into_iter().filter_map(|event| event.stack_id));

@@ -85,6 +85,8 @@ pub struct EventFilter {
     pub task: Option<TaskId>,
     /// About this stack.
     pub stack: Option<StackName>,
+    /// About any stack.
+    pub of_stacks: bool,
     /// About this host.
     pub agent: Option<AgentId>,
 }
@@ -96,6 +98,7 @@ impl EventFilter {
         (self.kinds.is_empty() || self.kinds.contains(&event.kind))
             && (self.task.is_none() || self.task == event.task_id)
             && (self.stack.is_none() || self.stack == event.stack_id)
+            && (!self.of_stacks || event.stack_id.is_some())
             && (self.agent.is_none() || self.agent == event.agent_id)
     }
 }

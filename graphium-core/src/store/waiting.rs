@@ -19,7 +19,8 @@ pub(super) type ClaimReply = Result<ClaimAnswer, StoreError>;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     last: u64,
-    agents: BTreeMap<AgentId, BTreeMap<u64, Waits>>,
+    /// By agent and number. Boxed, since a map makes room for several at once, and thousands of agents wait.
+    all: BTreeMap<(AgentId, u64), Box<Waits>>,
     ends: BTreeSet<(Instant, u64, AgentId)>,
 }
 
@@ -65,14 +66,14 @@ impl Waiting {
     ) -> (u64, Option<Ended>) {
         let agent = waiter.agent.clone();
         self.forget_gone(&agent);
-        let waits = self.agents.get(&agent);
-        let oldest = waits.filter(|waits| waits.len() >= MAX_WAITING_PER_AGENT).and_then(|waits| waits.keys().next());
-        let ended = oldest.copied().and_then(|number| self.give_up(engine, &agent, number));
+        let numbers = self.numbers(&agent, |_| true);
+        let oldest = numbers.first().filter(|_| numbers.len() >= MAX_WAITING_PER_AGENT);
+        let ended = oldest.and_then(|number| self.give_up(engine, &agent, *number));
 
         let until = Instant::now() + waiter.request.wait;
         self.last += 1;
         self.ends.insert((until, self.last, agent.clone()));
-        self.agents.entry(agent).or_default().insert(self.last, Waits { waiter, until, reply });
+        self.all.insert((agent, self.last), Box::new(Waits { waiter, until, reply }));
         (self.last, ended)
     }
 
@@ -89,8 +90,8 @@ impl Waiting {
         for agent in engine.take_woken() {
             self.forget_gone(&agent);
             for number in self.numbers(&agent, |_| true) {
-                let waiter = self.agents.get(&agent).and_then(|waits| waits.get(&number)).map(|waits| &waits.waiter);
-                let answer = waiter.and_then(|waiter| engine.offer(waiter).transpose());
+                let waits = self.all.get(&(agent.clone(), number));
+                let answer = waits.and_then(|waits| engine.offer(&waits.waiter).transpose());
                 if let Some(answer) = answer {
                     ended.extend(self.remove(&agent, number).map(|waits| Ended::new(waits.reply, answer)));
                 }
@@ -107,8 +108,8 @@ impl Waiting {
     }
 
     fn numbers(&self, agent: &AgentId, which: impl Fn(&Waits) -> bool) -> Vec<u64> {
-        let waits = self.agents.get(agent).into_iter().flatten();
-        waits.filter(|(_, waits)| which(waits)).map(|(number, _)| *number).collect()
+        let of_agent = self.all.range((agent.clone(), 0)..=(agent.clone(), u64::MAX));
+        of_agent.filter(|(_, waits)| which(waits)).map(|((_, number), _)| *number).collect()
     }
 
     fn forget_gone(&mut self, agent: &AgentId) {
@@ -117,12 +118,8 @@ impl Waiting {
         }
     }
 
-    fn remove(&mut self, agent: &AgentId, number: u64) -> Option<Waits> {
-        let of_agent = self.agents.get_mut(agent)?;
-        let waits = of_agent.remove(&number)?;
-        if of_agent.is_empty() {
-            self.agents.remove(agent);
-        }
+    fn remove(&mut self, agent: &AgentId, number: u64) -> Option<Box<Waits>> {
+        let waits = self.all.remove(&(agent.clone(), number))?;
         self.ends.remove(&(waits.until, number, agent.clone()));
         Some(waits)
     }

@@ -42,16 +42,16 @@ impl Access {
     pub(crate) async fn authenticate(&self, token: &str) -> Result<Caller, ApiError> {
         let signer = self.installation.signer();
         let checked = signer.check(token, &[Purpose::User, Purpose::Agent], self.clock.now());
-        let (purpose, claims) = checked.map_err(|error| ApiError::unauthorized(error.to_string()))?;
+        let claims = checked.map_err(|error| ApiError::unauthorized(error.to_string()))?;
         let revoked = || ApiError::unauthorized("the token was revoked");
-        match purpose {
+        match claims.aud {
             Purpose::User => {
                 let record = self.read::<TokenRecord>(&token_key(&claims.jti)).await?.ok_or_else(revoked)?.1;
                 let rank = rank(record.view.role).ok_or_else(revoked)?;
                 Ok(Caller::Person { name: record.view.name, rank })
             }
             Purpose::Agent => {
-                let agent = AgentId::new(claims.sub).map_err(|_| revoked())?;
+                let agent = AgentId::new(claims.sub.as_str()).map_err(|_| revoked())?;
                 let record = self.read::<CredentialRecord>(&credential_key(&agent)).await?.ok_or_else(revoked)?.1;
                 if record.id != claims.jti {
                     return Err(revoked());
@@ -83,7 +83,7 @@ impl Access {
             (Some(challenge), Some(signature)) => {
                 let signer = self.installation.signer();
                 let checked = signer.check(challenge, &[Purpose::Challenge], self.clock.now());
-                let (_, claims) = checked.map_err(|error| ApiError::unauthorized(format!("challenge: {error}")))?;
+                let claims = checked.map_err(|error| ApiError::unauthorized(format!("challenge: {error}")))?;
                 let key = &record.as_ref().ok_or_else(unknown)?.1.public_key;
                 let signed = verify(key, &renewal_message(challenge, agent), signature);
                 if claims.sub != agent.as_str() || !signed {

@@ -10,6 +10,8 @@ pub const MAX_CLAIM_BYTES: usize = 8 * 1024 * 1024;
 pub const MAX_INVENTORY_BYTES: usize = 16 * 1024 * 1024;
 /// How long a body may take to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest head of an HTTP/1 request: as much as a connection has room for.
+pub const MAX_HEAD_BYTES: usize = 8 * 1024;
 /// How long the head of a request may take to arrive.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How many connections may wait to be accepted, as far as the system allows: after a restart all agents come at once.

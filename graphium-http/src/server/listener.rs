@@ -10,7 +10,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpSocket;
 
-use super::limits::{HEAD_TIMEOUT, MAX_UNACCEPTED};
+use super::limits::{HEAD_TIMEOUT, MAX_HEAD_BYTES, MAX_UNACCEPTED};
 
 /// Listens with room for a crowd: what does not fit is dropped, and comes again only after seconds.
 pub(super) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -32,7 +32,9 @@ pub(super) fn listen(
     app: Router,
 ) -> std::io::Result<Listening> {
     let mut server = axum_server::from_tcp(listener)?.handle(handle);
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    // With no bound a connection that waits would keep a buffer of twice this size.
+    let mut http1 = server.http_builder().http1();
+    http1.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     server.http_builder().http2().timer(TokioTimer::new());
     let service = app.into_make_service();
     Ok(match tls {

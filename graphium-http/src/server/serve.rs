@@ -18,7 +18,7 @@ use super::keys::{Installation, KeyError};
 use super::limits::DRAIN_LIMIT;
 use super::listener::{bind, listen};
 use super::routes;
-use super::state::{AppState, Polls, Streams};
+use super::state::{AppState, Polls, Shared, Streams};
 use super::tls;
 
 /// How a server is set up.
@@ -178,7 +178,8 @@ fn state(
 ) -> AppState {
     let store = Arc::clone(control.store());
     let access = Access { store: Arc::clone(&store), clock, installation };
-    AppState { store, control, access, polls: Polls::default(), streams: Streams::default(), stopping, tracker }
+    let (polls, streams) = (Polls::default(), Streams::default());
+    Shared { store, control, access, polls, streams, stopping, tracker }.into()
 }
 
 /// Starts a server. When `shutdown` is cancelled it stops accepting, answers what waits, closes streams with a frame,

@@ -1,6 +1,7 @@
 //! What every handler has at hand.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use graphium_core::control::Control;
@@ -15,9 +16,12 @@ use super::limits::{MAX_STREAMS, MAX_WAITING_POLLS, MAX_WAITING_POLLS_PER_AGENT}
 use super::problem::ApiError;
 use crate::wire::ProblemCode;
 
-/// The state of the router: cheap to clone.
+/// The state of the router: cheap to clone, as every part of a call does.
 #[derive(Clone)]
-pub(crate) struct AppState {
+pub(crate) struct AppState(Arc<Shared>);
+
+/// What all calls share.
+pub(crate) struct Shared {
     pub(crate) store: Arc<dyn TaskStore>,
     pub(crate) control: Control,
     pub(crate) access: Access,
@@ -27,6 +31,20 @@ pub(crate) struct AppState {
     pub(crate) stopping: CancellationToken,
     /// What goes on after its request was answered: WebSockets.
     pub(crate) tracker: TaskTracker,
+}
+
+impl From<Shared> for AppState {
+    fn from(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 /// Bounds the claims that wait.

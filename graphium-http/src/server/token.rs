@@ -1,6 +1,7 @@
 //! Signed tokens: who somebody is, until when, and under which record that can be revoked.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use graphium_core::clock::Timestamp;
@@ -18,7 +19,7 @@ use crate::wire::{TokenRole, TokenView};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Claims {
     iss: InstallationId,
-    aud: Purpose,
+    pub(crate) aud: Purpose,
     /// The user's name or the agent's id.
     pub(crate) sub: String,
     /// The id of the record without which the token is void.
@@ -40,6 +41,8 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
+    const ALL: [Self; 3] = [Self::User, Self::Agent, Self::Challenge];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -66,12 +69,30 @@ struct Keys {
     installation: InstallationId,
     encoding: EncodingKey,
     decoding: DecodingKey,
+    rules: Validation,
+    /// What tokens say whose signature was found good: most calls bear one that was seen before.
+    seen: Mutex<HashMap<Box<str>, Arc<Claims>>>,
+}
+
+/// The most tokens whose signature is not checked again: more than there are agents of one server.
+const MAX_SEEN: usize = 32 * 1024;
+
+impl Keys {
+    fn seen(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Claims>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Signer {
     pub(crate) fn new(installation: InstallationId, key: &[u8]) -> Self {
         let (encoding, decoding) = (EncodingKey::from_secret(key), DecodingKey::from_secret(key));
-        Self(Arc::new(Keys { installation, encoding, decoding }))
+        let mut rules = Validation::new(Algorithm::HS256);
+        rules.set_issuer(&[installation]);
+        rules.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
+        rules.set_audience(&Purpose::ALL.map(Purpose::as_str));
+        // The library would read the machine's clock; ours is injected.
+        rules.validate_exp = false;
+        Self(Arc::new(Keys { installation, encoding, decoding, rules, seen: Mutex::default() }))
     }
 
     pub(crate) fn installation(&self) -> InstallationId {
@@ -99,24 +120,34 @@ impl Signer {
     }
 
     /// What a token says, if it is one of ours for one of these purposes and has not expired by our clock.
-    pub(crate) fn check(
-        &self,
-        token: &str,
-        purposes: &[Purpose],
-        now: Timestamp,
-    ) -> Result<(Purpose, Claims), BadToken> {
-        let mut rules = Validation::new(Algorithm::HS256);
-        rules.set_issuer(&[self.0.installation]);
-        rules.set_audience(&purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>());
-        rules.set_required_spec_claims(&["iss", "aud", "sub", "exp"]);
-        // The library would read the machine's clock; ours is injected.
-        rules.validate_exp = false;
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, &self.0.decoding, &rules).map_err(|_| BadToken::Foreign)?.claims;
+    pub(crate) fn check(&self, token: &str, purposes: &[Purpose], now: Timestamp) -> Result<Arc<Claims>, BadToken> {
+        let claims = self.claims(token)?;
+        if !purposes.contains(&claims.aud) {
+            return Err(BadToken::Foreign);
+        }
         if claims.exp <= seconds(now) {
             return Err(BadToken::Expired);
         }
-        Ok((claims.aud, claims))
+        Ok(claims)
+    }
+
+    /// What a token says that we have signed, whenever that was and for whatever purpose.
+    fn claims(&self, token: &str) -> Result<Arc<Claims>, BadToken> {
+        let keys = &self.0;
+        if let Some(claims) = keys.seen().get(token) {
+            return Ok(Arc::clone(claims));
+        }
+        let decoded = jsonwebtoken::decode::<Claims>(token, &keys.decoding, &keys.rules);
+        let claims = Arc::new(decoded.map_err(|_| BadToken::Foreign)?.claims);
+        // A challenge comes back once.
+        if claims.aud != Purpose::Challenge {
+            let mut seen = keys.seen();
+            if seen.len() >= MAX_SEEN {
+                seen.clear();
+            }
+            seen.insert(token.into(), Arc::clone(&claims));
+        }
+        Ok(claims)
     }
 }
 

@@ -5,9 +5,11 @@ use axum::http::{Request, StatusCode, header};
 use graphium_core::store::StoreErrorKind;
 use graphium_http::client::kind_of;
 use graphium_http::server::code_of;
-use graphium_http::server::limits::MAX_BODY_BYTES;
+use graphium_http::server::limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES};
 use graphium_http::wire::Problem;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::harness::Ground;
 
@@ -49,6 +51,23 @@ async fn a_body_over_its_limit_is_refused_and_one_at_it_is_read() {
     assert_eq!((status, body["code"].as_str()), (StatusCode::BAD_REQUEST, Some("invalid")));
     let (status, body) = send(MAX_BODY_BYTES + 1).await;
     assert_eq!((status, body["code"].as_str()), (StatusCode::PAYLOAD_TOO_LARGE, Some("payload_too_large")));
+}
+
+#[tokio::test]
+async fn a_head_over_its_limit_is_refused_and_one_at_it_is_read() {
+    let ground = Ground::new();
+    let server = ground.server().await;
+    let status = async |bytes: usize| {
+        let begin = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\nfiller: ";
+        let filler = "x".repeat(bytes - begin.len() - 4);
+        let mut connection = TcpStream::connect(server.handle.local_addr()).await.unwrap();
+        connection.write_all(format!("{begin}{filler}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(status(MAX_HEAD_BYTES).await, "200");
+    assert_eq!(status(MAX_HEAD_BYTES + 1).await, "431");
 }
 
 #[tokio::test]

@@ -75,6 +75,7 @@ pub(super) async fn a_filter_narrows_the_log_and_says_how_far_it_came(harness: &
     assert_eq!(found(EventFilter { task: Some(id), ..EventFilter::default() }).await, (vec![1, 5], 5));
     assert_eq!(found(EventFilter { agent: Some(agent("vm2")), ..EventFilter::default() }).await, (vec![2, 4], 5));
     assert_eq!(found(EventFilter { stack: Some(stack("shop")), ..EventFilter::default() }).await, (vec![3], 5));
+    assert_eq!(found(EventFilter { of_stacks: true, ..EventFilter::default() }).await, (vec![3], 5));
     let none = EventFilter { kinds: vec![EventType::HostRemoved], ..EventFilter::default() };
     assert_eq!(found(none).await, (vec![], 5));
 

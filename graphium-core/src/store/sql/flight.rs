@@ -32,6 +32,11 @@ impl Flight {
         self.created.iter().chain(&self.changed).chain(&self.loaded).copied()
     }
 
+    /// The records that it writes or drops.
+    pub(super) fn records(&self) -> impl Iterator<Item = &RecordKey> {
+        self.records.iter()
+    }
+
     /// Whether it writes or drops this record.
     pub(super) fn has_record(&self, key: &RecordKey) -> bool {
         self.records.contains(key)

@@ -20,6 +20,7 @@ mod listing;
 mod load;
 mod read;
 mod readers;
+mod record_cache;
 mod remains;
 mod restore;
 mod rows;
@@ -103,10 +104,9 @@ impl SqliteStore {
         let opened = tokio::task::spawn_blocking(|| Writer::open(setup)).await;
         let writer = opened.map_err(SqlError::Read)??;
         let (sender, inbox) = mpsc::channel(QUEUE);
-        let copies = writer.copies();
+        let (copies, readers) = (writer.copies(), Readers::new(path, MAX_READ, writer.records()));
         let (head, closing) = (writer.head(), CancellationToken::new());
         let ended = start(writer, inbox, closing.clone())?;
-        let readers = Readers::new(path, MAX_READ);
         Ok(Self { writer: sender, readers, copies, head, closing, ended: Mutex::new(Some(ended)) })
     }
 

@@ -7,6 +7,7 @@ use super::error::SqlError;
 use super::list::List;
 use super::load::{self, all, signed, task};
 use super::readers::Readers;
+use super::record_cache::Recall;
 use super::rows::{self, ATTEMPT_COLUMNS, RECORD_COLUMNS, count};
 use crate::event::Event;
 use crate::id::{Seq, TaskId};
@@ -98,10 +99,17 @@ impl Readers {
     }
 
     pub(super) async fn record(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
+        let asked = match self.cache().recall(key) {
+            Recall::Known(record) => return Ok(Some(record)),
+            Recall::Unknown(asked) => asked,
+        };
         let key = key.clone();
         let found = self.read(move |connection| load::record(connection, &key)).await?;
         if let Some(Record { key, unreadable: Some(why), .. }) = found {
             return Err(SqlError::corrupt(format!("record {key}"), why).into());
+        }
+        if let Some(record) = &found {
+            self.cache().remember(asked, record);
         }
         Ok(found)
     }
@@ -181,6 +189,9 @@ fn stretch_of_log(after: Seq, end: u64, filter: &EventFilter, limit: usize) -> R
     }
     // The plus keeps the stretch of the log as the way in.
     question.bind_if(" AND +task = ?", filter.task.map(|id| rows::key(id).to_vec().into()));
+    if filter.of_stacks {
+        question.push(" AND stack IS NOT NULL");
+    }
     question.bind_if(" AND stack = ?", filter.stack.as_ref().map(|stack| stack.as_str().to_owned().into()));
     question.bind_if(" AND agent = ?", filter.agent.as_ref().map(|agent| agent.as_str().to_owned().into()));
     question.bind(" ORDER BY seq LIMIT ?", [signed(limit as u64).into()]);

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::connection;
 use super::error::SqlError;
+use super::record_cache::RecordCache;
 use crate::store::StoreError;
 
 /// How many connections read at a time.
@@ -28,13 +29,19 @@ pub(super) struct Readers {
     cap: Duration,
     permits: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
+    records: Arc<RecordCache>,
 }
 
 impl Readers {
     /// Readers of this file, whose reads are broken off after `cap`.
-    pub(super) fn new(path: &Path, cap: Duration) -> Self {
+    pub(super) fn new(path: &Path, cap: Duration, records: Arc<RecordCache>) -> Self {
         let (permits, idle) = (Arc::new(Semaphore::new(READERS)), Arc::default());
-        Self { path: path.to_owned(), cap, permits, idle }
+        Self { path: path.to_owned(), cap, permits, idle, records }
+    }
+
+    /// What needs no read.
+    pub(super) fn cache(&self) -> &RecordCache {
+        &self.records
     }
 
     /// Does a read, on a thread where it may block. All its questions see the same state of the database.
@@ -79,5 +86,6 @@ impl Readers {
         }
         self.permits.close();
         self.idle().clear();
+        self.records.clear();
     }
 }

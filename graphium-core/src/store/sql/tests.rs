@@ -366,7 +366,7 @@ async fn a_large_submission_takes_as_many_statements_as_a_small_one() {
 async fn a_read_without_end_is_broken_off() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
-    let readers = Readers::new(&file(&folder), Duration::from_millis(100));
+    let readers = Readers::new(&file(&folder), Duration::from_millis(100), Arc::default());
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     for _ in 0..3 {
         let read = readers.read(move |reader| Ok(reader.query_row(endless, [], |row| row.get::<_, i64>(0))?));

@@ -51,6 +51,7 @@ impl EventQuery {
             task: self.task_id,
             stack: self.stack_id,
             agent: self.agent_id,
+            ..EventFilter::default()
         };
         Ok(Feed::new(Arc::clone(&state.store), filter, resumed.or(self.after)))
     }

@@ -23,6 +23,7 @@ impl Writer {
 
     pub(super) fn arrive(&mut self, flight: Flight) {
         self.evict(&flight);
+        self.records.lands(flight.records());
         self.head.send_if_modified(|head| std::mem::replace(head, flight.head) != flight.head);
         flight.answers.into_iter().for_each(Answer::send);
     }
@@ -51,6 +52,7 @@ impl Writer {
     /// Tells everybody whom a batch would have answered that it was not kept. Waits that began in it are over, too: what
     /// their claims reported is lost, so they must not hear that it was accepted.
     pub(super) fn crash(&mut self, flight: Flight, error: &SqlError) {
+        self.records.lands(flight.records());
         flight.answers.into_iter().for_each(|answer| answer.refuse(error));
         refuse(self.waiting.take_newer(flight.last_wait), error);
     }

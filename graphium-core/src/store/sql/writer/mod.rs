@@ -9,6 +9,7 @@ mod letters;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -28,6 +29,7 @@ use crate::store::sql::error::SqlError;
 use crate::store::sql::flight::Flight;
 use crate::store::sql::inbox::{self, Opened};
 use crate::store::sql::keeper::{Copies, Keeper};
+use crate::store::sql::record_cache::RecordCache;
 use crate::store::sql::{connection, load, restore, write};
 use crate::store::steady::SteadyClock;
 use crate::store::waiting::Waiting;
@@ -62,6 +64,8 @@ pub(super) struct Writer {
     waiting: Waiting,
     /// What is on its way into the file, oldest first.
     flights: VecDeque<Flight>,
+    /// What readers remember of records.
+    records: Arc<RecordCache>,
     /// Whether the engine may be ahead of the tables, because a commit failed.
     stale: bool,
     /// How many commits have failed.
@@ -105,6 +109,7 @@ impl Writer {
             engine,
             waiting,
             flights,
+            records: Arc::default(),
             stale: false,
             failures: 0,
             inbox_seen: None,
@@ -116,6 +121,11 @@ impl Writer {
     /// The number of the newest event that is kept.
     pub(super) fn head(&self) -> watch::Receiver<Seq> {
         self.head.subscribe()
+    }
+
+    /// What readers may remember of records.
+    pub(super) fn records(&self) -> Arc<RecordCache> {
+        Arc::clone(&self.records)
     }
 
     /// Who makes backups.
@@ -256,6 +266,7 @@ impl Writer {
             batch
         });
         let flight = Flight::new(answers, changes, loaded, last_wait, self.engine.head());
+        self.records.takes_off(flight.records());
         let failures = self.failures;
         while self.flights.len() >= MAX_FLIGHTS {
             let kept = self.keeper.kept().await;
