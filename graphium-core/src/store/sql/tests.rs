@@ -263,6 +263,14 @@ async fn every_connection_has_the_settings_of_durability() {
     assert!(fault.is_err(), "readers only read");
 }
 
+/// How SQLite finds what a statement asks for, step by step.
+fn plan_of(connection: &Connection, statement: &str) -> Vec<String> {
+    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+    let places = vec![rusqlite::types::Value::Null; explain.parameter_count()];
+    let plan = explain.query_map(rusqlite::params_from_iter(places), |row| row.get("detail")).unwrap();
+    plan.map(Result::unwrap).collect()
+}
+
 #[tokio::test]
 async fn hot_statements_look_rows_up_by_key() {
     let folder = TempDir::new().unwrap();
@@ -282,10 +290,7 @@ async fn hot_statements_look_rows_up_by_key() {
         batch::statement::HOLD_TASK.to_owned(),
         load::by_id().to_owned(),
     ]) {
-        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
-        let places = vec![rusqlite::types::Value::Null; explain.parameter_count()];
-        let plan = explain.query_map(rusqlite::params_from_iter(places), |row| row.get::<_, String>("detail")).unwrap();
-        let plan: Vec<_> = plan.map(Result::unwrap).collect();
+        let plan = plan_of(&connection, &statement);
         // A list without a field goes through the tasks from the newest on: every one belongs to it, or to an index of its own.
         let looks_through = |step: &String| step.starts_with("SCAN task") && !statement.contains("ORDER BY");
         assert!(!plan.iter().any(|step| looks_through(step) || step.contains("TEMP B-TREE")), "{statement}: {plan:?}");
@@ -298,11 +303,7 @@ async fn tasks_that_are_named_are_found_by_their_ids_alone() {
     open(&folder).await.close().await;
     let filter = TaskFilter { ids: [TaskId::generate()].into(), ..TaskFilter::default() };
     let named = list::List::of(filter, &PageRequest::default()).unwrap().named().unwrap();
-    let connection = other_connection(&folder);
-    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", named.text())).unwrap();
-    let places = vec![rusqlite::types::Value::Null; explain.parameter_count()];
-    let plan = explain.query_map(rusqlite::params_from_iter(places), |row| row.get::<_, String>("detail")).unwrap();
-    let plan: Vec<_> = plan.map(Result::unwrap).collect();
+    let plan = plan_of(&other_connection(&folder), named.text());
     assert!(plan.iter().any(|step| step.starts_with("SEARCH task USING") && step.contains("(id=?)")), "{plan:?}");
 }
 
@@ -310,10 +311,7 @@ async fn tasks_that_are_named_are_found_by_their_ids_alone() {
 async fn what_is_open_is_read_back_without_a_look_at_what_is_settled() {
     let folder = TempDir::new().unwrap();
     open(&folder).await.close().await;
-    let connection = other_connection(&folder);
-    let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", load::open_tasks())).unwrap();
-    let plan = explain.query_map([], |row| row.get::<_, String>("detail")).unwrap();
-    let plan: Vec<_> = plan.map(Result::unwrap).collect();
+    let plan = plan_of(&other_connection(&folder), &load::open_tasks());
     assert_eq!(plan[0], "SCAN task USING INDEX task_open", "{plan:?}");
 }
 
