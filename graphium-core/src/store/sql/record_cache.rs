@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::clock::Timestamp;
 use crate::store::{Record, RecordKey, RecordKind};
 
 /// The most records that are remembered: more than there are agents and tokens of one server.
@@ -16,11 +17,30 @@ pub(super) struct RecordCache(Mutex<Remembered>);
 
 #[derive(Debug, Default)]
 struct Remembered {
-    records: HashMap<RecordKey, Record>,
+    records: HashMap<RecordKey, Kept>,
     /// In how many batches on their way each record is.
     flying: HashMap<RecordKey, usize>,
-    /// Grows with every batch that writes records: what was read before may be old.
-    batches: u64,
+    /// Grows whenever a write of a record takes off or lands: what was read before may be old.
+    turns: u64,
+}
+
+/// A record with its content as text, which takes a quarter of the memory of the values in it.
+#[derive(Debug)]
+struct Kept {
+    version: u64,
+    body: Box<str>,
+    updated_at: Timestamp,
+}
+
+impl Kept {
+    fn of(record: &Record) -> Self {
+        Self { version: record.version, body: record.body.to_string().into(), updated_at: record.updated_at }
+    }
+
+    fn record(&self, key: &RecordKey) -> Option<Record> {
+        let body = serde_json::from_str(&self.body).ok()?;
+        Some(Record { key: key.clone(), version: self.version, body, updated_at: self.updated_at, unreadable: None })
+    }
 }
 
 /// What is known of a record.
@@ -47,39 +67,38 @@ fn is_remembered(kind: RecordKind) -> bool {
 impl RecordCache {
     pub(super) fn recall(&self, key: &RecordKey) -> Recall {
         let remembered = self.lock();
-        let known = remembered.records.get(key).cloned();
-        known.map_or(Recall::Unknown(Asked(remembered.batches)), Recall::Known)
+        let known = remembered.records.get(key).and_then(|kept| kept.record(key));
+        known.map_or(Recall::Unknown(Asked(remembered.turns)), Recall::Known)
     }
 
     /// Keeps what was read, unless a record was written since it was asked for.
     pub(super) fn remember(&self, asked: Asked, record: &Record) {
         let mut remembered = self.lock();
         let key = &record.key;
-        if !is_remembered(key.kind) || asked.0 != remembered.batches || remembered.flying.contains_key(key) {
+        if !is_remembered(key.kind) || asked.0 != remembered.turns || remembered.flying.contains_key(key) {
             return;
         }
         if remembered.records.len() >= MAX_REMEMBERED {
             remembered.records.clear();
         }
-        remembered.records.insert(key.clone(), record.clone());
+        remembered.records.insert(key.clone(), Kept::of(record));
     }
 
     /// A batch that writes these is on its way.
     pub(super) fn takes_off<'a>(&self, keys: impl IntoIterator<Item = &'a RecordKey>) {
         let mut remembered = self.lock();
-        let mut any = false;
         for key in keys {
-            any = true;
+            remembered.turns += 1;
             remembered.records.remove(key);
             *remembered.flying.entry(key.clone()).or_default() += 1;
         }
-        remembered.batches += u64::from(any);
     }
 
     /// That batch is kept, or never will be.
     pub(super) fn lands<'a>(&self, keys: impl IntoIterator<Item = &'a RecordKey>) {
         let mut remembered = self.lock();
         for key in keys {
+            remembered.turns += 1;
             if let Entry::Occupied(mut flying) = remembered.flying.entry(key.clone()) {
                 *flying.get_mut() -= 1;
                 if *flying.get() == 0 {
@@ -102,7 +121,6 @@ impl RecordCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
 
     fn record(key: &RecordKey, version: u64) -> Record {
         Record {
@@ -146,6 +164,16 @@ mod tests {
         cache.takes_off([&key]);
         cache.lands([&key]);
         cache.remember(before, &record(&key, 1));
+        assert!(!knows(&cache, &key));
+    }
+
+    #[test]
+    fn what_was_read_while_a_write_was_on_its_way_is_not_remembered_after_it() {
+        let (cache, key) = (RecordCache::default(), token());
+        cache.takes_off([&key]);
+        let meanwhile = asked(&cache, &key);
+        cache.lands([&key]);
+        cache.remember(meanwhile, &record(&key, 1));
         assert!(!knows(&cache, &key));
     }
 
