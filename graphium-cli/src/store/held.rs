@@ -109,6 +109,7 @@ impl Row for DifferenceView {
             Difference::NewerInstance { .. } => "newer instance",
             Difference::Missing { .. } => "missing",
             Difference::NotSeen { .. } => "not seen",
+            Difference::Unreadable { .. } => "unreadable",
         };
         vec![kind.to_owned(), self.detail.clone()]
     }

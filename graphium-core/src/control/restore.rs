@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::record::{self, decode};
+use super::view::CORRUPT;
 use super::{Control, ControlError};
 use crate::id::{AgentId, Generation, StackName};
 use crate::stack::{Deployment, DeploymentStatus, Stack};
@@ -50,6 +51,13 @@ pub enum Difference {
         /// The host.
         host: AgentId,
     },
+    /// What is kept of a stack or of its newest deployment cannot be read back, so nothing can be said of it.
+    Unreadable {
+        /// The stack.
+        stack: StackName,
+        /// What cannot be read, and why.
+        reason: String,
+    },
 }
 
 impl fmt::Display for Difference {
@@ -73,6 +81,9 @@ impl fmt::Display for Difference {
                 "stack {stack} is known as generation {known}, and no host has any of it: if it was deleted, delete it again"
             ),
             Self::NotSeen { host } => write!(f, "host {host} has not reported since the restore: wait for it"),
+            Self::Unreadable { stack, reason } => {
+                write!(f, "stack {stack} is left as it is, and keeps nobody from confirming: {reason}")
+            }
         }
     }
 }
@@ -120,18 +131,32 @@ pub fn differences(stacks: &[Stack], hosts: &[Host], status: &StoreStatus) -> Ve
 }
 
 impl Control {
-    /// How the store is, and how it differs from the hosts.
+    /// How the store is, and how it differs from the hosts. A stack that cannot be read back is named as a difference.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn restore_status(&self) -> Result<(StoreStatus, Vec<Difference>), ControlError> {
         let status = self.store.status().await?;
         let hosts = self.store.hosts().await?;
-        Ok((status, differences(&self.all_stacks().await?, &hosts, &status)))
+        let Kept { stacks, mut unreadable } = self.all_stacks().await?;
+        let mut found = differences(&stacks, &hosts, &status);
+        // It is known, although nothing can be said of it.
+        found
+            .retain(|found| !matches!(found, Difference::UnknownStack { stack, .. } if unreadable.contains_key(stack)));
+        for stack in stacks.iter().filter(|_| status.restored.is_some()) {
+            let name = &stack.spec.name;
+            if let Err(reason) = readable(record::read_deployment(&*self.store, name, stack.generation).await)? {
+                unreadable.insert(name.clone(), reason);
+            }
+        }
+        found.extend(unreadable.into_iter().map(|(stack, reason)| Difference::Unreadable { stack, reason }));
+        found.sort();
+        Ok((status, found))
     }
 
     /// Lets a restored store go on. Deployments that the backup had under way are cancelled with their tasks, so that
-    /// nothing is done that nobody has asked for since. A store that is not held is left as it is.
+    /// nothing is done that nobody has asked for since. What cannot be read back is left as it is, and its tasks are
+    /// cancelled too. A store that is not held is left as it is.
     ///
     /// # Errors
     /// Those of the store.
@@ -140,9 +165,20 @@ impl Control {
         if status.restored.is_none() {
             return Ok(status);
         }
-        for stack in self.all_stacks().await? {
+        let Kept { stacks, unreadable } = self.all_stacks().await?;
+        for (stack, reason) in unreadable {
+            tracing::error!(%stack, reason, "a restore is confirmed over a stack that cannot be read back");
+        }
+        for stack in stacks {
             let name = &stack.spec.name;
-            let Some(latest) = record::read_deployment(&*self.store, name, stack.generation).await? else { continue };
+            let latest = match readable(record::read_deployment(&*self.store, name, stack.generation).await)? {
+                Ok(Some(latest)) => latest,
+                Ok(None) => continue,
+                Err(reason) => {
+                    tracing::error!(stack = %name, reason, "a restore is confirmed over a deployment that cannot be read back");
+                    continue;
+                }
+            };
             if latest.value.status.is_settled() {
                 continue;
             }
@@ -157,8 +193,33 @@ impl Control {
         Ok(status)
     }
 
-    async fn all_stacks(&self) -> Result<Vec<Stack>, ControlError> {
-        let records = paging::all(|page| self.store.records(RecordKind::Stack, "", page)).await?;
-        records.into_iter().map(|found| Ok(decode::<Stack>(found)?.value)).collect()
+    async fn all_stacks(&self) -> Result<Kept, ControlError> {
+        let mut kept = Kept::default();
+        for found in paging::all(|page| self.store.records(RecordKind::Stack, "", page)).await? {
+            let name = found.key.name.parse::<StackName>();
+            match (readable(decode::<Stack>(found))?, name) {
+                (Ok(stack), _) => kept.stacks.push(stack.value),
+                (Err(reason), Ok(name)) => drop(kept.unreadable.insert(name, reason)),
+                (Err(reason), Err(_)) => tracing::error!(reason, "a record of no stack cannot be read back"),
+            }
+        }
+        Ok(kept)
+    }
+}
+
+/// The stacks that a store keeps.
+#[derive(Debug, Default)]
+struct Kept {
+    stacks: Vec<Stack>,
+    /// Those of which only the name is known, with what is wrong.
+    unreadable: BTreeMap<StackName, String>,
+}
+
+/// What was read, or why it alone cannot be read back. Other errors concern more than one record.
+fn readable<T>(read: Result<T, ControlError>) -> Result<Result<T, String>, ControlError> {
+    match read {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if error.kind() == CORRUPT => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
     }
 }

@@ -20,7 +20,7 @@ use crate::store::{
 use crate::task::{Task, TaskStatus};
 
 /// What is wrong with one record, and not with the store.
-const CORRUPT: ControlErrorKind = ControlErrorKind::Store(StoreErrorKind::Corrupt);
+pub(super) const CORRUPT: ControlErrorKind = ControlErrorKind::Store(StoreErrorKind::Corrupt);
 
 /// A stack in a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

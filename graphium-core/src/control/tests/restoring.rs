@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::SqliteStore;
+use crate::store::{Expected, RecordKey, RecordWrite, SqliteStore, Submission};
 
 async fn on_file(file: &Path, clock: &Arc<ManualClock>) -> (Scene, Arc<SqliteStore>) {
     let store = SqliteStore::open(file, Arc::<ManualClock>::clone(clock), StoreSettings::default()).await.unwrap();
@@ -72,4 +72,49 @@ async fn after_a_restore_nothing_newer_is_removed_and_the_next_generation_is_abo
     assert_eq!(deployment.generation, Generation(4));
     assert_eq!(vm2.instances[0].image, "web:4");
     assert_eq!(scene.status().await, StackStatus::Running);
+}
+
+#[tokio::test]
+async fn a_restored_store_with_a_stack_and_a_deployment_that_cannot_be_read_back_names_both_and_goes_on() {
+    let folder = TempDir::new().unwrap();
+    let (file, backup) = (folder.path().join("graphium.db"), folder.path().join("backup.db"));
+    let clock = Arc::new(ManualClock::default());
+    let (mut vm1, mut vm2) = (FakeHost::new("vm1"), FakeHost::new("vm2"));
+    let (scene, store) = on_file(&file, &clock).await;
+    for host in [&mut vm1, &mut vm2] {
+        show(host, &scene).await;
+    }
+    let [broken, dim, sound] = ["broken", "dim", "sound"].map(|name| StackName::new(name).unwrap());
+    for name in [&broken, &dim, &sound] {
+        scene.apply(&StackSpec { name: name.clone(), ..stack() }).await;
+    }
+    for key in [RecordKey::stack(&broken), RecordKey::deployment(&dim, Generation(1))] {
+        let body = Some(serde_json::json!({ "shape": "of tomorrow" }));
+        let records = vec![RecordWrite { key, expected: Expected::Anything, body }];
+        store.submit(Submission { records, ..Submission::of("ann", []) }).await.unwrap();
+    }
+    store.backup(&backup).await.unwrap();
+    store.close().await;
+    drop((scene, store));
+    SqliteStore::restore(&backup, &file).await.unwrap();
+    let (scene, _store) = on_file(&file, &clock).await;
+
+    let (_, differences) = scene.control.restore_status().await.unwrap();
+    let unreadable: Vec<_> = differences
+        .iter()
+        .filter_map(|difference| {
+            let Difference::Unreadable { stack, reason } = difference else { return None };
+            Some((stack, reason.as_str()))
+        })
+        .collect();
+    assert!(
+        matches!(&unreadable[..], [(first, why), (second, of)]
+            if **first == broken && why.contains("stack broken") && **second == dim && of.contains("deployment dim/")),
+        "{differences:?}"
+    );
+
+    let status = scene.control.confirm_restore("ann").await.unwrap();
+    assert_eq!(status.restored, None);
+    let ended = scene.control.deployment(&sound, Generation(1)).await.unwrap();
+    assert_eq!(ended.status, DeploymentStatus::Cancelled);
 }
