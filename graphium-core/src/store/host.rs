@@ -51,6 +51,27 @@ pub struct Host {
 }
 
 impl Host {
+    /// A host of which only the id is known: as if it had been silent for ever, so that whoever speaks for it next takes
+    /// over, and what is held on it is lost by the rules for silent hosts.
+    pub(in crate::store) fn silent(id: AgentId) -> Self {
+        Self {
+            id,
+            state: HostState::Unknown,
+            session: SessionId::from_uuid(uuid::Uuid::nil()),
+            machine: String::new(),
+            last_seen_at: Timestamp::EPOCH,
+            lease_expires_at: Timestamp::EPOCH,
+            engine: None,
+            instances: Vec::new(),
+            observed_at: None,
+            attempts_ended: 0,
+            attempts_seen: 0,
+            inventory_seq: 0,
+            inventory_session: None,
+            last_call: 0,
+        }
+    }
+
     /// Whether its inventory shows all that its tasks have done: the agent knew of the end of every attempt before it
     /// looked. Counted, not timed: messages may pass each other on their way.
     #[must_use]

@@ -54,20 +54,12 @@ impl Engine {
 
     fn add_host(&mut self, agent: &AgentId, session: SessionId, machine: &str) {
         let host = Host {
-            id: agent.clone(),
             state: HostState::Ready,
             session,
             machine: machine.to_owned(),
             last_seen_at: self.now,
             lease_expires_at: self.now,
-            engine: None,
-            instances: Vec::new(),
-            observed_at: None,
-            attempts_ended: 0,
-            attempts_seen: 0,
-            inventory_seq: 0,
-            inventory_session: None,
-            last_call: 0,
+            ..Host::silent(agent.clone())
         };
         self.hosts.insert(agent.clone(), host);
         self.changes.hosts.insert(agent.clone());

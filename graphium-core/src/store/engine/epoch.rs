@@ -41,10 +41,13 @@ impl Engine {
     }
 
     fn void_leases(&mut self) {
-        let mut held: Vec<_> = self.tasks.values().filter(|entry| entry.task.state.lease().is_some()).collect();
-        held.sort_unstable_by_key(|entry| entry.number);
-        let held: Vec<_> = held.into_iter().map(|entry| (entry.task.id(), entry.task.attempt)).collect();
-        for (id, attempt) in held {
+        // What cannot be read back is not given again: it is condemned.
+        let sound = self.tasks.values().filter(|entry| entry.task.unreadable.is_none());
+        let mut held: Vec<_> = sound
+            .filter_map(|entry| Some((entry.number, entry.task.id(), entry.task.state.lease()?.attempt)))
+            .collect();
+        held.sort_unstable_by_key(|(number, ..)| *number);
+        for (_, id, attempt) in held {
             let failure = Failure::new(FailureCode::Lost, "the store was restored from a backup");
             // It is not the task's fault, so it costs no retry.
             let event = TaskEvent::Fail { attempt, at: self.now, failure, retry_at: Some(self.now) };

@@ -5,8 +5,8 @@ use rusqlite::{Connection, Row};
 use super::error::SqlError;
 use super::listing::{FIELDS, listed_to};
 use super::load::{self, signed};
-use super::rows::{self, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count};
-use crate::id::Seq;
+use super::rows::{self, ATTEMPT_COLUMNS, HOSTS, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count};
+use crate::id::{Seq, TaskId};
 use crate::store::StoreSettings;
 use crate::store::engine::Engine;
 
@@ -91,8 +91,11 @@ pub(super) fn head(connection: &Connection) -> Result<Seq, SqlError> {
 /// Looks through everything.
 pub(super) fn look(connection: &Connection) -> Result<Vec<StoreFinding>, SqlError> {
     let mut findings = unsound(connection)?;
-    if findings.is_empty() {
-        findings = unreadable(connection)?;
+    match unreadable(connection) {
+        Ok(unreadable) => findings.extend(unreadable),
+        // A file that is damaged may not be read to its end, and that it is damaged is told.
+        Err(SqlError::Corrupt { .. }) if !findings.is_empty() => {}
+        Err(error) => return Err(error),
     }
     Ok(findings)
 }
@@ -109,6 +112,20 @@ fn unreadable(connection: &Connection) -> Result<Vec<StoreFinding>, SqlError> {
     found.look(connection, &records, |row| {
         let record = rows::record(row)?;
         Ok(record.unreadable.map(|why| format!("record {}: {why}", record.key)))
+    })?;
+    found.look(connection, HOSTS, |row| {
+        let (host, why) = rows::host_with_faults(row)?;
+        Ok(why.map(|why| format!("host {}: {why}", host.id)))
+    })?;
+    let attempts = format!("SELECT task.id, {ATTEMPT_COLUMNS} FROM attempt JOIN task ON task.number = attempt.task");
+    found.look(connection, &attempts, |row| {
+        let task = rows::id(row, "id", TaskId::from_uuid)?;
+        let (entry, why) = rows::attempt_with_faults(task, row)?;
+        Ok(why.map(|why| format!("attempt {} of task {task}: {why}", entry.record.attempt)))
+    })?;
+    found.look(connection, "SELECT seq, type, at, task, stack, agent, actor, data FROM event", |row| {
+        let (event, why) = rows::event_with_faults(row)?;
+        Ok(why.map(|why| format!("event {}: {why}", event.seq)))
     })?;
     Ok(found.findings())
 }
@@ -130,7 +147,12 @@ impl Unreadable {
         let mut statement = connection.prepare(question)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            match name(row)? {
+            let name = match name(row) {
+                // Not even its name can be read.
+                Err(SqlError::Corrupt { what, source }) => Some(format!("{what}: {source}")),
+                name => name?,
+            };
+            match name {
                 Some(name) if self.named.len() < MAX_NAMED => self.named.push(name),
                 Some(_) => self.others += 1,
                 None => {}
@@ -140,7 +162,7 @@ impl Unreadable {
     }
 
     fn findings(self) -> Vec<StoreFinding> {
-        let others = (self.others > 0).then(|| format!("{} more tasks or records that cannot be read", self.others));
+        let others = (self.others > 0).then(|| format!("{} more rows that cannot be read", self.others));
         self.named.into_iter().chain(others).map(|problem| StoreFinding { problem, advice: OTHER_VERSION }).collect()
     }
 }

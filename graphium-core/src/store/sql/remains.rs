@@ -10,14 +10,14 @@ use super::error::SqlError;
 use super::rows::{optional_word, text, word};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Attempt, Generation, SessionId, Slot, TaskId};
-use crate::store::{AttemptRecord, Host, HostState};
+use crate::store::AttemptRecord;
 use crate::task::{
     AGEING_STEP, CancelReason, Failure, FailureCode, Lease, NewTask, Outcome, Placed, Priority, TaskState, TaskStatus,
     TaskType, cut_message,
 };
 
 /// Where a name should stand and none can be read.
-const UNREADABLE: &str = "unreadable";
+pub(super) const UNREADABLE: &str = "unreadable";
 
 /// What of a row could not be read.
 #[derive(Debug, Default)]
@@ -111,27 +111,6 @@ pub(super) fn attempt(attempt: Attempt, why: Option<String>) -> AttemptRecord {
         ended_at: None,
         ended: Some(UNREADABLE.into()),
         error: why,
-    }
-}
-
-/// A host of which only the id is known: as if it had been silent for ever, so that whoever speaks for it next takes over,
-/// and what is held on it is lost by the rules for silent hosts.
-pub(super) fn host(id: AgentId) -> Host {
-    Host {
-        id,
-        state: HostState::Unknown,
-        session: nobody(),
-        machine: String::new(),
-        last_seen_at: Timestamp::EPOCH,
-        lease_expires_at: Timestamp::EPOCH,
-        engine: None,
-        instances: Vec::new(),
-        observed_at: None,
-        attempts_ended: 0,
-        attempts_seen: 0,
-        inventory_seq: 0,
-        inventory_session: None,
-        last_call: 0,
     }
 }
 

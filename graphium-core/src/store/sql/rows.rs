@@ -13,11 +13,14 @@ use crate::event::{Event, EventType};
 use crate::id::{AgentId, Attempt, ClaimId, Seq, TaskId};
 use crate::store::engine::AttemptEntry;
 use crate::store::{Host, Record, RecordKey, RecordKind};
-use crate::task::Task;
+use crate::task::{Task, TaskState};
 
-/// The columns of a task that make it whole, and those that say what it was when these cannot be read.
+/// The columns of a task that make it whole, and those that say what it was when these cannot be read. Where the number of
+/// its attempt is lost, `attempt_given` is none below the greatest that was given out.
 pub(super) const TASK_COLUMNS: &str = "task.number, task.id, task_spec.spec, task.state, task.created_at, task.ready_at, task.attempt, task.retry_count, \
-     task.claim_id, task.agent, task.type, task.stack, task.container, task.status, task.order_at, task.settled_at";
+     task.claim_id, task.agent, task.type, task.stack, task.container, task.status, task.order_at, task.settled_at, \
+     iif(task.attempt < 0, (SELECT max(coalesce(max(attempt), 0), (SELECT coalesce(max(base), 0) FROM store)) FROM attempt \
+     WHERE attempt.task = task.number) + (task.status IN ('assigned', 'running')), 0) AS attempt_given";
 
 /// The columns of an attempt.
 pub(super) const ATTEMPT_COLUMNS: &str = "attempt.attempt, attempt.record, attempt.report";
@@ -88,7 +91,12 @@ pub(super) fn task(row: &Row<'_>) -> Result<(Task, u64), SqlError> {
     let retries: i64 = row.get("retry_count")?;
     let retries = faults.note(u32::try_from(retries).map_err(|error| SqlError::corrupt("its retries", error)))?;
     let claim_id = faults.note(optional_id(row, "claim_id", ClaimId::from_uuid))?;
-    let attempt = Attempt(attempt.unwrap_or_default());
+    let attempt = match (attempt, state.as_ref().and_then(TaskState::lease)) {
+        (Some(attempt), _) => Attempt(attempt),
+        // No number is given twice, so one must stand here that none is above.
+        (None, Some(lease)) => lease.attempt,
+        (None, None) => Attempt(count("attempt", row.get("attempt_given")?)?),
+    };
     let unreadable = faults.told();
     let task = Task {
         spec: Arc::new(match spec {
@@ -111,36 +119,50 @@ pub(super) fn task(row: &Row<'_>) -> Result<(Task, u64), SqlError> {
 
 /// One ended attempt of this task.
 pub(super) fn attempt(task: TaskId, row: &Row<'_>) -> Result<AttemptEntry, SqlError> {
+    Ok(attempt_with_faults(task, row)?.0)
+}
+
+/// The same, with what of it cannot be read.
+pub(super) fn attempt_with_faults(task: TaskId, row: &Row<'_>) -> Result<(AttemptEntry, Option<String>), SqlError> {
     let attempt = Attempt(count("attempt", row.get("attempt")?)?);
     let mut faults = Faults::default();
     let record = faults.note(json(|| "it".into(), text(row, "record")))?;
     let record = record.unwrap_or_else(|| remains::attempt(attempt, faults.told()));
-    Ok(AttemptEntry { task, record, report: row.get("report")? })
+    Ok((AttemptEntry { task, record, report: row.get("report")? }, faults.told()))
 }
 
 /// One entry of the log. What of it cannot be read stands in its data.
 pub(super) fn event(row: &Row<'_>) -> Result<Event, SqlError> {
+    Ok(event_with_faults(row)?.0)
+}
+
+/// The same, with what of it cannot be read.
+pub(super) fn event_with_faults(row: &Row<'_>) -> Result<(Event, Option<String>), SqlError> {
     let seq = Seq(count("event", row.get("seq")?)?);
     let mut faults = Faults::default();
-    let kind = faults.note(text(row, "type").and_then(|kind| word("type", kind)))?;
+    let written = faults.note(text(row, "type"))?;
+    let kind = faults.note(written.map(|kind| word("type", kind)).transpose())?.flatten();
+    let actor = faults.note(text(row, "actor"))?.unwrap_or(remains::UNREADABLE).to_owned();
     let data = faults.note(json(|| "its data".into(), text(row, "data")))?;
     let task_id = faults.note(optional_id(row, "task", TaskId::from_uuid))?;
     let stack_id = faults.note(optional_word(row, "stack"))?;
     let agent_id = faults.note(optional_word(row, "agent"))?;
-    let data = match faults.told() {
+    let why = faults.told();
+    let data = match &why {
         None => data.unwrap_or_default(),
-        Some(why) => serde_json::json!({ "unreadable": why, "type": row.get::<_, String>("type")?, "data": data }),
+        Some(why) => serde_json::json!({ "unreadable": why, "type": written, "data": data }),
     };
-    Ok(Event {
+    let event = Event {
         seq,
         kind: kind.unwrap_or(EventType::Unreadable),
         timestamp: Timestamp::from_micros(row.get("at")?),
         task_id: task_id.flatten(),
         stack_id: stack_id.flatten(),
         agent_id: agent_id.flatten(),
-        actor: row.get("actor")?,
+        actor,
         data,
-    })
+    };
+    Ok((event, why))
 }
 
 /// One record. A body that cannot be read is null, and the record says why.
@@ -180,20 +202,28 @@ pub(super) fn session_document(host: &Host) -> Host {
 
 /// A host from the two tables that hold it. One that cannot be read has to speak for itself again.
 pub(super) fn host(row: &Row<'_>) -> Result<Host, SqlError> {
+    let (host, why) = host_with_faults(row)?;
+    if let Some(why) = why {
+        tracing::error!(host = %host.id, why, "a host cannot be read back; what its agent says next takes the place of it");
+    }
+    Ok(host)
+}
+
+/// The same, with what of it cannot be read.
+pub(super) fn host_with_faults(row: &Row<'_>) -> Result<(Host, Option<String>), SqlError> {
     let id: AgentId = word("host", text(row, "id")?)?;
     let mut faults = Faults::default();
     let session = faults.note(json(|| "its session".into(), text(row, "session")))?;
     let engine = faults.note(optional_json(row, "engine"))?.flatten();
     let instances = faults.note(optional_json(row, "instances"))?.flatten();
     let why = faults.told();
-    let mut host: Host = session.unwrap_or_else(|| remains::host(id.clone()));
+    let mut host: Host = session.unwrap_or_else(|| Host::silent(id));
     host.engine = engine;
     host.instances = instances.unwrap_or_default();
-    if let Some(why) = why {
-        tracing::error!(host = %id, why, "a host cannot be read back; what its agent says next takes the place of it");
+    if why.is_some() {
         (host.observed_at, host.inventory_session) = (None, None);
     }
-    Ok(host)
+    Ok((host, why))
 }
 
 fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>, SqlError> {

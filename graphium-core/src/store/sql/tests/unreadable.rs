@@ -247,6 +247,71 @@ async fn an_entry_of_the_log_that_cannot_be_read_back_leaves_no_gap() {
 }
 
 #[tokio::test]
+async fn an_entry_of_the_log_whose_words_are_no_text_stands_in_its_page() {
+    let scene = Scene::new().await;
+    for _ in 0..3 {
+        scene.submit(backup()).await;
+    }
+    let file = other_connection(&scene.folder);
+    file.execute("UPDATE event SET type = CAST(x'ff' AS TEXT) WHERE seq = 1", []).unwrap();
+    file.execute("UPDATE event SET actor = CAST(x'ff' AS TEXT) WHERE seq = 2", []).unwrap();
+
+    let (events, _) = scene.store.events(Seq(0), EventFilter::default(), 10).await.unwrap();
+
+    assert_eq!(events.iter().map(|event| event.seq.0).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!((events[0].kind, &events[0].data["type"]), (EventType::Unreadable, &json!(null)));
+    assert_eq!((events[1].kind, events[1].actor.as_str()), (EventType::TaskCreated, "unreadable"));
+    for event in &events[..2] {
+        assert!(event.data["unreadable"].as_str().is_some(), "{event:?}");
+    }
+}
+
+/// The attempt of a task that was given twice and then lost its number, before and after it is given again.
+async fn attempts_of_a_task_without_its_number(damage: &str) -> (u64, u64) {
+    let scene = Scene::new().await;
+    let id = scene.submit(backup()).await;
+    for _ in 0..2 {
+        // Each session takes the task from the one before.
+        assert_eq!(scene.claim().await, [id]);
+    }
+    let scene = scene.reopened_after(|file| file.execute_batch(damage).unwrap()).await;
+    let task = scene.store.task(id).await.unwrap();
+    assert_eq!(failure(&task).code, FailureCode::Unreadable);
+    scene.store.retry(id, "ann").await.unwrap();
+    assert_eq!(scene.claim().await, [id]);
+    (task.attempt.0, scene.store.task(id).await.unwrap().attempt.0)
+}
+
+#[tokio::test]
+async fn the_number_of_an_attempt_that_cannot_be_read_back_is_not_given_a_second_time() {
+    assert_eq!(attempts_of_a_task_without_its_number("UPDATE task SET attempt = -1").await, (2, 3));
+}
+
+#[tokio::test]
+async fn the_number_of_an_attempt_is_not_given_a_second_time_when_its_lease_is_lost_too() {
+    assert_eq!(attempts_of_a_task_without_its_number("UPDATE task SET attempt = -1, state = '{'").await, (2, 3));
+}
+
+#[tokio::test]
+async fn a_restored_store_with_a_claimed_task_that_cannot_be_read_back_opens() {
+    let scene = Scene::new().await;
+    let (poison, sound) = (scene.submit(backup()).await, scene.submit(backup()).await);
+    assert_eq!(scene.claim().await, [poison]);
+    let copy = scene.folder.path().join("copy.db");
+    scene.store.backup(&copy).await.unwrap();
+    scene.store.close().await;
+    SqliteStore::restore(&copy, &file(&scene.folder)).await.unwrap();
+    let damage = "UPDATE task SET attempt = -1 WHERE id = ?";
+    assert_eq!(other_connection(&scene.folder).execute(damage, [rows::key(poison)]).unwrap(), 1);
+    let scene = Scene { store: open(&scene.folder).await, folder: scene.folder };
+
+    assert_eq!(failure(&scene.store.task(poison).await.unwrap()).code, FailureCode::Unreadable);
+    assert!(scene.store.status().await.unwrap().restored.is_some());
+    scene.store.confirm_restore("ann").await.unwrap();
+    assert_eq!(scene.claim().await, [sound]);
+}
+
+#[tokio::test]
 async fn a_record_that_cannot_be_read_back_stands_in_the_list_and_is_an_error_alone() {
     let scene = Scene::new().await;
     let key = |name: &str| RecordKey::new(RecordKind::Token, name);
@@ -303,6 +368,11 @@ async fn a_task_that_cannot_be_read_back_is_pruned_whole_when_its_time_is_over()
     set_spec(&other_connection(&folder), id, "{");
     let store = open().await;
     store.cancel(dependency, "ann").await.unwrap();
+    // As the index of lists stands once enough tasks came.
+    let listed =
+        "INSERT INTO listing (field, value, number) SELECT 'stack', stack, number FROM task WHERE stack IS NOT NULL
+                  UNION ALL SELECT 'agent', agent, number FROM task UNION ALL SELECT 'type', type, number FROM task";
+    assert_eq!(other_connection(&folder).execute(listed, []).unwrap(), 7);
 
     clock.advance(StoreSettings::default().retention.tasks.unwrap());
     while store.prune().await.unwrap().more {}
@@ -313,7 +383,8 @@ async fn a_task_that_cannot_be_read_back_is_pruned_whole_when_its_time_is_over()
     let left = other_connection(&folder);
     let rows =
         |table: &str| left.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap();
-    assert_eq!(["task_spec", "unreadable", "dependency", "idempotency"].map(rows), [1, 0, 0, 0]);
+    let tables = ["task_spec", "unreadable", "dependency", "idempotency", "listing"];
+    assert_eq!(tables.map(rows), [1, 0, 0, 0, 2]);
 }
 
 #[tokio::test]
@@ -327,4 +398,39 @@ async fn a_store_with_rows_that_cannot_be_read_is_backed_up_and_its_check_names_
     let findings = SqliteStore::check(&file(&scene.folder)).await.unwrap();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].problem.contains(&poison.to_string()), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_check_names_every_row_that_cannot_be_read_beside_what_does_not_belong_together() {
+    let scene = Scene::new().await;
+    let id = scene.submit(backup()).await;
+    for _ in 0..2 {
+        assert_eq!(scene.claim().await, [id]);
+    }
+    let write = |name: &str| RecordWrite {
+        key: RecordKey::new(RecordKind::Token, name),
+        expected: Expected::Absent,
+        body: Some(json!(1)),
+    };
+    let records = vec![write("broken"), write("of tomorrow")];
+    scene.store.submit(Submission { records, ..Submission::of("ann", []) }).await.unwrap();
+    scene.store.close().await;
+    let damage = "
+        UPDATE counter SET value = value + 1 WHERE kind = 'type';
+        UPDATE task SET claim_id = x'00';
+        UPDATE record SET body = '{' WHERE name = 'broken';
+        UPDATE record SET kind = 'wish' WHERE name = 'of tomorrow';
+        UPDATE host SET session = '{';
+        UPDATE attempt SET record = '{';
+        UPDATE event SET data = '{' WHERE seq = 1";
+    other_connection(&scene.folder).execute_batch(damage).unwrap();
+
+    let findings = SqliteStore::check(&file(&scene.folder)).await.unwrap();
+
+    let (task, attempt) = (format!("task {id}: column claim_id"), format!("attempt 1 of task {id}: "));
+    let named = ["types whose counter", &task, "record token broken", "wish", "host vm1", &attempt, "event 1: "];
+    assert_eq!(findings.len(), named.len(), "{findings:#?}");
+    for name in named {
+        assert!(findings.iter().any(|finding| finding.problem.contains(name)), "{name}: {findings:#?}");
+    }
 }
