@@ -148,7 +148,7 @@ impl Row for TokenView {
         vec![
             self.id.clone(),
             self.name.clone(),
-            self.role.as_str().to_owned(),
+            if self.unreadable.is_some() { "-" } else { self.role.as_str() }.to_owned(),
             agent(&self.agent_id),
             age_of(self.created_at),
             self.expires_at.to_string().chars().take("2026-01-01T00:00".len()).collect::<String>().replace('T', " "),

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use graphium_core::clock::Clock;
 use graphium_core::id::{AgentId, InstallationId};
 use graphium_core::store::{
-    Expected, MAX_PAGE, PageRequest, Record, RecordKey, RecordKind, RecordWrite, Submission, TaskStore,
+    Expected, MAX_PAGE, PageRequest, Record, RecordKey, RecordKind, RecordWrite, StoreErrorKind, Submission, TaskStore,
 };
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::Serialize;
@@ -112,35 +112,47 @@ impl Access {
 
     /// Makes every token of an agent void.
     pub(crate) async fn revoke_agent(&self, agent: &AgentId, by: &str) -> Result<(), ApiError> {
-        let key = credential_key(agent);
-        let known = self.read::<CredentialRecord>(&key).await?;
-        let (version, _) = known.ok_or_else(|| ApiError::not_found(format!("agent {agent} has no credential")))?;
-        self.write(by, vec![RecordWrite { key, expected: Expected::Version(version), body: None }]).await
+        let erased = self.erase(credential_key(agent)).await?;
+        let erased = erased.ok_or_else(|| ApiError::not_found(format!("agent {agent} has no credential")))?;
+        self.write(by, vec![erased]).await
     }
 
     /// Makes a token void.
     pub(crate) async fn revoke_token(&self, id: &str, by: &str) -> Result<(), ApiError> {
-        let key = token_key(id);
-        let known = self.read::<TokenRecord>(&key).await?;
-        let (version, _) = known.ok_or_else(|| ApiError::not_found(format!("there is no token {id}")))?;
-        self.write(by, vec![RecordWrite { key, expected: Expected::Version(version), body: None }]).await
+        let erased = self.erase(token_key(id)).await?;
+        let erased = erased.ok_or_else(|| ApiError::not_found(format!("there is no token {id}")))?;
+        self.write(by, vec![erased]).await
     }
 
-    /// The tokens that were made and not revoked.
+    /// The delete of a record, whether or not what it holds can be read back; none when there is no such record.
+    async fn erase(&self, key: RecordKey) -> Result<Option<RecordWrite>, ApiError> {
+        let expected = match self.store.record(&key).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(record)) => Expected::Version(record.version),
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => Expected::Anything,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(RecordWrite { key, expected, body: None }))
+    }
+
+    /// The tokens that were made and not revoked. One that cannot be read back stands among them and says why.
     pub(crate) async fn tokens(&self, page: PageRequest) -> Result<graphium_core::store::Page<TokenView>, ApiError> {
         let records = self.store.records(RecordKind::Token, "", page).await?;
-        let items = records.items.into_iter().map(|record| decode::<TokenRecord>(&record).map(|token| token.view));
-        Ok(graphium_core::store::Page { items: items.collect::<Result<_, _>>()?, next: records.next })
+        Ok(records.map(|record| match decode::<TokenRecord>(&record) {
+            Ok(token) => token.view,
+            Err(why) => TokenView::unreadable(record.key.name, record.updated_at, why),
+        }))
     }
 
-    /// The deletes of expired tokens, which go with the next one that is made; refuses when too many are good.
+    /// The deletes of expired tokens, which go with the next one that is made; refuses when too many are good. One that
+    /// cannot be read back may be good to the program that wrote it, so it stays.
     pub(super) async fn room_for_a_token(&self) -> Result<Vec<RecordWrite>, ApiError> {
         let page = PageRequest { limit: MAX_PAGE, after: None };
         let records = self.store.records(RecordKind::Token, "", page).await?.items;
         let (total, now) = (records.len(), self.clock.now());
         let mut expired = Vec::new();
         for record in records {
-            if decode::<TokenRecord>(&record)?.view.expires_at <= now {
+            if decode::<TokenRecord>(&record).is_ok_and(|token| token.view.expires_at <= now) {
                 let expected = Expected::Version(record.version);
                 expired.push(RecordWrite { key: record.key, expected, body: None });
             }
@@ -154,7 +166,9 @@ impl Access {
 
     pub(super) async fn read<T: DeserializeOwned>(&self, key: &RecordKey) -> Result<Option<(u64, T)>, ApiError> {
         let record = self.store.record(key).await?;
-        record.map(|record| decode(&record).map(|body| (record.version, body))).transpose()
+        let Some(record) = record else { return Ok(None) };
+        let body = decode(&record).map_err(|why| ApiError::internal(format!("{}: {why}", record.key)))?;
+        Ok(Some((record.version, body)))
     }
 
     pub(super) async fn write(&self, actor: &str, records: Vec<RecordWrite>) -> Result<(), ApiError> {
@@ -172,8 +186,12 @@ fn rank(role: TokenRole) -> Option<Rank> {
     }
 }
 
-fn decode<T: DeserializeOwned>(record: &Record) -> Result<T, ApiError> {
-    T::deserialize(&record.body).map_err(|error| ApiError::internal(format!("{}: {error}", record.key)))
+/// What a record holds, or why that cannot be read back.
+fn decode<T: DeserializeOwned>(record: &Record) -> Result<T, String> {
+    match &record.unreadable {
+        Some(why) => Err(why.clone()),
+        None => T::deserialize(&record.body).map_err(|error| error.to_string()),
+    }
 }
 
 /// The write of a record.

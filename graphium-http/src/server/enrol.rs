@@ -76,6 +76,7 @@ impl Access {
             created_by: by.to_owned(),
             expires_at: now.after(ttl),
             used_by: None,
+            unreadable: None,
         };
         let mut writes = self.room_for_a_token().await?;
         let record = TokenRecord { view: view.clone(), secret_hash, used_key: None };

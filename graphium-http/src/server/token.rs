@@ -218,6 +218,7 @@ pub(super) fn first_admin(
         created_by: "server".into(),
         expires_at: now.after(MAX_TOKEN_TTL),
         used_by: None,
+        unreadable: None,
     };
     let secret = signer.sign(Purpose::User, &view.name, &view.id, now, MAX_TOKEN_TTL)?;
     let record_key = token_key(&view.id);

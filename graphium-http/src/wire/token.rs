@@ -76,6 +76,27 @@ pub struct TokenView {
     /// For a join token: the agent that joined with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_by: Option<AgentId>,
+    /// Why nothing but its id is known, and nobody can use it: what is kept of it cannot be read back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
+}
+
+impl TokenView {
+    /// A token of which only the id can be read.
+    #[cfg(feature = "server")]
+    pub(crate) fn unreadable(id: String, written_at: Timestamp, why: String) -> Self {
+        Self {
+            id,
+            name: "unreadable".to_owned(),
+            role: TokenRole::Viewer,
+            agent_id: None,
+            created_at: written_at,
+            created_by: "unreadable".to_owned(),
+            expires_at: written_at,
+            used_by: None,
+            unreadable: Some(why),
+        }
+    }
 }
 
 /// A new token, and the only time that its secret is shown.

@@ -1,8 +1,13 @@
 //! Tokens of users.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use graphium_core::store::{Expected, RecordKey, RecordKind, RecordWrite, StoreErrorKind, Submission};
+use graphium_core::clock::Clock;
+use graphium_core::store::{
+    Expected, RecordKey, RecordKind, RecordWrite, SqliteStore, StoreErrorKind, StoreSettings, Submission, TaskStore,
+};
 use graphium_http::server::limits::{DEFAULT_TOKEN_TTL, MAX_TOKENS};
 use graphium_http::wire::{CreateToken, Seconds, TokenRole};
 use serde_json::json;
@@ -101,4 +106,54 @@ async fn tokens_over_the_limit_are_refused_until_some_expire() {
     ground.clock.advance(DEFAULT_TOKEN_TTL);
     admin.create_token(&call("a later one")).await.unwrap();
     assert_eq!(admin.tokens(Default::default()).await.unwrap().items.len(), 2, "the expired ones are gone");
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_read_back_stands_in_the_list_hinders_no_other_and_can_be_revoked() {
+    let mut ground = Ground::new();
+    let file = ground.folder.path().join("graphium.db");
+    let open = async || {
+        let clock = Arc::clone(&ground.clock) as Arc<dyn Clock>;
+        Arc::new(SqliteStore::open(&file, clock, StoreSettings::default()).await.unwrap())
+    };
+    let store = open().await;
+    let keys = [(RecordKind::Token, "damaged"), (RecordKind::Token, "newer"), (RecordKind::Credential, "vm1")];
+    let [damaged, newer, credential] = keys.map(|(kind, name)| {
+        let body = if name == "newer" { json!({ "shape": "of tomorrow" }) } else { json!(["to be damaged"]) };
+        RecordWrite { key: RecordKey::new(kind, name), expected: Expected::Absent, body: Some(body) }
+    });
+    let records = vec![damaged, newer, credential];
+    store.submit(Submission { records, ..Submission::default() }).await.unwrap();
+    store.close().await;
+    damage(&file, br#"["to be damaged"]"#, br#"{"to be damaged"]"#);
+    let store = open().await;
+    ground.store = store;
+    let server = ground.server().await;
+    let admin = server.client(&ground.admin_token());
+
+    let created = admin.create_token(&call("ana")).await.unwrap().view;
+
+    let listed = admin.tokens(Default::default()).await.unwrap().items;
+    let unreadable = listed.iter().filter(|token| token.unreadable.is_some()).map(|token| token.id.as_str());
+    assert_eq!(unreadable.collect::<Vec<_>>(), ["damaged", "newer"], "{listed:?}");
+    assert!(listed.contains(&created));
+    for id in ["damaged", "newer"] {
+        admin.revoke_token(id).await.unwrap();
+        assert_eq!(admin.revoke_token(id).await.unwrap_err().kind(), StoreErrorKind::NotFound);
+    }
+    admin.revoke_agent(&agent_id("vm1")).await.unwrap();
+    let again = admin.revoke_agent(&agent_id("vm1")).await.unwrap_err();
+    assert_eq!(again.kind(), StoreErrorKind::NotFound);
+    server.stop().await;
+}
+
+/// Puts other bytes of the same length in the place of these, wherever they stand in the file.
+fn damage(file: &Path, written: &[u8], damaged: &[u8]) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let found: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(written)).collect();
+    assert!(!found.is_empty(), "nothing to damage");
+    for at in found {
+        bytes[at..at + damaged.len()].copy_from_slice(damaged);
+    }
+    std::fs::write(file, bytes).unwrap();
 }
