@@ -56,6 +56,8 @@ fn kind_of_status(status: u16) -> StoreErrorKind {
 pub enum ClientError {
     /// The client was set up in a way that cannot work.
     Setup(String),
+    /// The call breaks a limit that every server has, so it was not sent.
+    Unsent(String),
     /// The server did not answer, or not in time.
     Unreachable {
         /// Where it was looked for.
@@ -79,7 +81,7 @@ impl ClientError {
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         match self {
-            Self::Setup(_) => StoreErrorKind::Invalid,
+            Self::Setup(_) | Self::Unsent(_) => StoreErrorKind::Invalid,
             Self::Unreachable { .. } => StoreErrorKind::Unavailable,
             Self::Refused(problem) => kind_of(problem),
             Self::Unreadable { .. } => StoreErrorKind::Internal,
@@ -97,7 +99,7 @@ impl ClientError {
     pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Refused(problem) => Some(problem),
-            Self::Setup(_) | Self::Unreachable { .. } | Self::Unreadable { .. } => None,
+            Self::Setup(_) | Self::Unsent(_) | Self::Unreachable { .. } | Self::Unreadable { .. } => None,
         }
     }
 
@@ -122,7 +124,7 @@ impl ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Setup(reason) => f.write_str(reason),
+            Self::Setup(reason) | Self::Unsent(reason) => f.write_str(reason),
             Self::Unreachable { url, source } if source.is_timeout() => write!(f, "{url} did not answer in time"),
             Self::Unreachable { url, .. } => write!(f, "{url} cannot be reached"),
             Self::Refused(problem) => problem.fmt(f),
@@ -135,7 +137,7 @@ impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreachable { source, .. } => Some(source),
-            Self::Setup(_) | Self::Refused(_) | Self::Unreadable { .. } => None,
+            Self::Setup(_) | Self::Unsent(_) | Self::Refused(_) | Self::Unreadable { .. } => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use graphium_core::task::TaskView;
 
 use super::builder::Client;
 use super::error::ClientError;
-use crate::wire::SubmitTask;
+use crate::wire::{MAX_TASK_IDS, SubmitTask};
 
 /// The variables of a page in a query.
 pub(super) fn page_query(page: PageRequest) -> Vec<(&'static str, String)> {
@@ -51,8 +51,14 @@ impl Client {
         self.get(&["tasks", &id.to_string()], &()).await
     }
 
-    /// A page of tasks, newest first; of one agent in claim order where the filter says so.
+    /// A page of tasks, newest first; of one agent in claim order where the filter says so. A filter names at most
+    /// [`MAX_TASK_IDS`] tasks: ask for more in parts.
     pub async fn tasks(&self, filter: TaskFilter, page: PageRequest) -> Result<Page<TaskView>, ClientError> {
+        if filter.ids.len() > MAX_TASK_IDS {
+            let named = filter.ids.len();
+            let message = format!("{named} tasks are too many for one call: ask in parts of at most {MAX_TASK_IDS}");
+            return Err(ClientError::Unsent(message));
+        }
         match filter.agent.clone().filter(|_| filter.claim_order) {
             Some(agent) => self.get(&["agents", agent.as_str(), "tasks"], &task_query(filter, page)).await,
             None => self.get(&["tasks"], &task_query(filter, page)).await,

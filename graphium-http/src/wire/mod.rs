@@ -34,6 +34,8 @@ pub use token::{CreateToken, CreatedToken, TokenRole, TokenView};
 
 /// The path under which every route of the surface lies.
 pub const BASE: &str = "/api/v1";
+/// The most tasks that one call names by their ids: with them its head stays well below the 8 KiB that a server reads.
+pub const MAX_TASK_IDS: usize = 150;
 /// The media type of an error.
 pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 

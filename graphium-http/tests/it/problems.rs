@@ -2,11 +2,12 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use graphium_core::store::StoreErrorKind;
+use graphium_core::id::TaskId;
+use graphium_core::store::{PageRequest, StoreErrorKind, TaskFilter};
 use graphium_http::client::kind_of;
 use graphium_http::server::code_of;
 use graphium_http::server::limits::{MAX_BODY_BYTES, MAX_HEAD_BYTES};
-use graphium_http::wire::Problem;
+use graphium_http::wire::{MAX_TASK_IDS, Problem};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -189,4 +190,29 @@ async fn text_that_is_not_json_and_json_that_is_not_declared_are_refused() {
     assert_eq!(send("application/json", "{} {}").await.0, StatusCode::BAD_REQUEST);
     let (status, body) = send("text/plain", "{}").await;
     assert_eq!((status, body["code"].as_str()), (StatusCode::UNSUPPORTED_MEDIA_TYPE, Some("unsupported_media_type")));
+}
+
+#[tokio::test]
+async fn as_many_tasks_as_one_call_may_name_fit_into_its_head_and_more_are_refused_with_the_limit() {
+    let ground = Ground::new();
+    let (server, service) = (ground.server().await, ground.service().await);
+    let admin = ground.admin_token();
+    let client = server.client(&admin);
+    let first = client.submit(&serde_json::from_value(json!({ "taskType": "x", "agentId": "vm1" })).unwrap()).await;
+    let first = first.unwrap().id;
+    let naming = |number: usize| {
+        let others = (1..number).map(|_| TaskId::generate());
+        TaskFilter { ids: others.chain([first]).collect(), ..TaskFilter::default() }
+    };
+
+    let found = client.tasks(naming(MAX_TASK_IDS), PageRequest::default()).await.unwrap().items;
+    assert_eq!(found.iter().map(|task| task.id).collect::<Vec<_>>(), [first]);
+
+    let error = client.tasks(naming(MAX_TASK_IDS + 1), PageRequest::default()).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Invalid);
+    assert!(error.to_string().contains("at most 150"), "{error}");
+    let ids: Vec<_> = naming(MAX_TASK_IDS + 1).ids.iter().map(ToString::to_string).collect();
+    let (status, body) = service.call("GET", &format!("/api/v1/tasks?id={}", ids.join(",")), &admin, Value::Null).await;
+    assert_eq!((status, &body["errors"][0]["path"]), (StatusCode::BAD_REQUEST, &json!("id")), "{body}");
+    server.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Tasks: submitted, listed, shown, retried and cancelled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use axum::Json;
 use axum::extract::State;
@@ -18,13 +18,13 @@ use crate::server::body::{Asked, At, Body, list_of, page};
 use crate::server::caller::{User, Viewer};
 use crate::server::problem::ApiError;
 use crate::server::state::AppState;
-use crate::wire::{Problem, ProblemCode, ProblemField, SubmitTask};
+use crate::wire::{MAX_TASK_IDS, Problem, ProblemCode, ProblemField, SubmitTask};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct TaskQuery {
-    /// Only these tasks, separated by commas, up to 1000.
+    /// Only these tasks, separated by commas, up to 150.
     id: Option<String>,
     /// Only these statuses, separated by commas.
     status: Option<String>,
@@ -55,8 +55,13 @@ pub(super) async fn list_tasks(
     _: Viewer,
     Asked(query): Asked<TaskQuery>,
 ) -> Answer<Page<TaskView>> {
+    let ids: BTreeSet<TaskId> = list_of("id", query.id.as_deref())?.into_iter().collect();
+    if ids.len() > MAX_TASK_IDS {
+        let message = format!("{} tasks are too many for one call: at most {MAX_TASK_IDS}", ids.len());
+        return Err(ApiError::invalid("id", message));
+    }
     let filter = TaskFilter {
-        ids: list_of("id", query.id.as_deref())?.into_iter().collect(),
+        ids,
         statuses: list_of("status", query.status.as_deref())?,
         task_type: query.task_type,
         stack: query.stack_id,
