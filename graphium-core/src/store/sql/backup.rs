@@ -9,9 +9,9 @@ use rusqlite::backup::{Backup, StepResult};
 use tokio_util::sync::CancellationToken;
 
 use super::check;
-use super::connection::{self, beside};
+use super::connection;
 use super::error::SqlError;
-use super::files::{create_for_owner, exists, fault, remove, sync, sync_name};
+use super::files::{beside, clear_away, create_for_owner, exists, fault, remove, remove_database, sync, sync_name};
 use crate::id::Seq;
 
 /// How many pages are copied between two commits.
@@ -54,7 +54,7 @@ pub(super) fn unfinished(to: &Path) -> Result<PathBuf, SqlError> {
         return Err(SqlError::Exists { path: to.to_owned() });
     }
     let unfinished = beside(to, ".unfinished");
-    remove(&unfinished)?;
+    remove_database(&unfinished)?;
     Ok(unfinished)
 }
 
@@ -62,7 +62,7 @@ pub(super) fn unfinished(to: &Path) -> Result<PathBuf, SqlError> {
 pub(super) fn finish(copied: Result<Seq, SqlError>, unfinished: &Path, to: &Path) -> Result<Seq, SqlError> {
     let sealed = copied.and_then(|head| seal(unfinished, to, head).map(|()| head));
     if sealed.is_err() {
-        remove(unfinished)?;
+        clear_away(unfinished);
     }
     sealed
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::time::Instant;
 
-use super::connection;
 use super::error::SqlError;
+use super::files;
 use super::readers::MAX_READ;
 
 /// How long the log may grow and readers be waited for.
@@ -44,7 +44,7 @@ pub(super) struct Checkpoints {
 impl Checkpoints {
     /// The log of this database.
     pub(super) fn of(database: &Path, bounds: Bounds) -> Self {
-        Self { log: connection::beside(database, "-wal"), bounds, paused_until: None }
+        Self { log: files::beside(database, "-wal"), bounds, paused_until: None }
     }
 
     /// Looks after the log when something was added to it.

@@ -1,8 +1,7 @@
 //! How the file is opened: one connection that writes, a few that read, and a lock that keeps other processes out.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -10,7 +9,7 @@ use rusqlite_migration::{M, Migrations};
 use tokio::time::Instant;
 
 use super::error::SqlError;
-use super::files::exists;
+use super::files::{beside, exists};
 use super::rows::count;
 use super::write::STATEMENTS;
 
@@ -39,7 +38,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, SqlError> {
 fn not_opened(path: &Path) -> impl Fn(rusqlite::Error) -> SqlError {
     move |source| match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => SqlError::NoStore { path: path.to_owned() },
-        Some(ErrorCode::DatabaseCorrupt) => SqlError::corrupt(format!("the database {}", path.display()), source),
+        Some(ErrorCode::DatabaseCorrupt) => SqlError::Damaged { path: path.to_owned(), source },
         _ => SqlError::Open { path: path.to_owned(), source },
     }
 }
@@ -70,9 +69,11 @@ pub(super) fn reader(path: &Path) -> Result<Connection, SqlError> {
 
 /// A connection that only reads a store's file, on which another process may be at work.
 pub(super) fn of_store(path: &Path) -> Result<Connection, SqlError> {
-    if exists(&beside(path, ".restoring"))? {
-        return Err(SqlError::Restoring { path: path.to_owned() });
-    }
+    let is_whole = || match exists(&beside(path, ".restoring"))? {
+        true => Err(SqlError::Restoring { path: path.to_owned() }),
+        false => Ok(()),
+    };
+    is_whole()?;
     if !exists(path)? {
         return Err(SqlError::Missing { path: path.to_owned() });
     }
@@ -81,6 +82,8 @@ pub(super) fn of_store(path: &Path) -> Result<Connection, SqlError> {
     if version(path, &connection)? == 0 || !connection.query_row(ours, [], |row| row.get(0))? {
         return Err(SqlError::NoStore { path: path.to_owned() });
     }
+    // A restore may have begun since, and have taken the log away before it was opened.
+    is_whole()?;
     Ok(connection)
 }
 
@@ -99,13 +102,6 @@ pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), Sq
     Migrations::from_slice(MIGRATIONS)
         .to_latest(connection)
         .map_err(|source| SqlError::Migrate { path: path.to_owned(), source })
-}
-
-/// The file that stands beside a database under its name with this ending.
-pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(database);
-    name.push(ending);
-    name.into()
 }
 
 /// Keeps other processes from the database until it is dropped.

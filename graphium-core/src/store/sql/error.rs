@@ -27,6 +27,8 @@ pub(super) enum SqlError {
     InUse { path: PathBuf },
     #[error("{what} cannot be read back: restore the database from a backup")]
     Corrupt { what: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the database {} is damaged: restore it from a backup", path.display())]
+    Damaged { path: PathBuf, source: rusqlite::Error },
     #[error("the number {number} is larger than a database can keep: it is damaged, restore it from a backup")]
     TooLarge { number: u64 },
     #[error("the thread that keeps the store could not be started")]
@@ -78,6 +80,7 @@ impl SqlError {
         match self {
             Self::Migrate { .. }
             | Self::Corrupt { .. }
+            | Self::Damaged { .. }
             | Self::TooLarge { .. }
             | Self::NoStore { .. }
             | Self::Newer { .. }
@@ -108,7 +111,16 @@ impl From<rusqlite::Error> for SqlError {
             Some(ErrorCode::DiskFull) => Self::Full(error),
             Some(ErrorCode::OperationInterrupted) => Self::Slow,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::corrupt("the database file", error),
-            _ => Self::Database(error),
+            _ => {
+                if let rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..) = error
+                {
+                    Self::corrupt("a value in the database", error)
+                } else {
+                    Self::Database(error)
+                }
+            }
         }
     }
 }

@@ -1,10 +1,22 @@
 //! Files beside a database: whether they are there, and that what was done to them lasts.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::command::chain;
 use super::error::SqlError;
+
+/// The endings of the files that a database is, the one that gives it its name last.
+pub(super) const PARTS: [&str; 4] = ["-journal", "-wal", "-shm", ""];
+
+/// The file that stands beside a database under its name with this ending.
+pub(super) fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(database);
+    name.push(ending);
+    name.into()
+}
 
 /// A fault of this file.
 pub(super) fn fault(path: &Path) -> impl Fn(std::io::Error) -> SqlError {
@@ -33,6 +45,18 @@ pub(super) fn remove(path: &Path) -> Result<(), SqlError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed.map_err(fault(path)),
+    }
+}
+
+/// Removes a database with all that SQLite keeps beside it, as far as it is there.
+pub(super) fn remove_database(database: &Path) -> Result<(), SqlError> {
+    PARTS.into_iter().try_for_each(|ending| remove(&beside(database, ending)))
+}
+
+/// Removes what a copy that failed has left. Why it failed is what callers hear; a fault in here is logged.
+pub(super) fn clear_away(copy: &Path) {
+    if let Err(error) = remove_database(copy) {
+        tracing::warn!(error = %chain(&error), "what is left of a copy could not be removed: remove it");
     }
 }
 

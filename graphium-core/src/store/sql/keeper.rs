@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::batch::Batch;
 use super::command::chain;
@@ -24,8 +25,8 @@ enum Job {
     Keep(Batch),
     /// Begin anew on a connection that is not in the middle of anything.
     Reopen(oneshot::Sender<Result<(), SqlError>>),
-    /// Copy the database into this file, beside what else is to be done.
-    Copy(PathBuf, CopyReply),
+    /// Copy the database into this file, beside what else is to be done, until whoever wants it has given up.
+    Copy(PathBuf, CancellationToken, CopyReply),
 }
 
 type CopyReply = oneshot::Sender<Result<Seq, SqlError>>;
@@ -36,9 +37,9 @@ pub(super) struct Copies(mpsc::WeakUnboundedSender<Job>);
 
 impl Copies {
     /// Asks for a copy in this file.
-    pub(super) fn make(&self, to: PathBuf, reply: CopyReply) -> Result<(), SqlError> {
+    pub(super) fn make(&self, to: PathBuf, given_up: CancellationToken, reply: CopyReply) -> Result<(), SqlError> {
         let jobs = self.0.upgrade().ok_or(SqlError::Closed)?;
-        jobs.send(Job::Copy(to, reply)).map_err(|_| SqlError::Closed)
+        jobs.send(Job::Copy(to, given_up, reply)).map_err(|_| SqlError::Closed)
     }
 }
 
@@ -128,8 +129,8 @@ impl Work {
             match job {
                 Job::Keep(batch) => self.keep_and_tell(&batch, done),
                 Job::Reopen(reply) => drop(reply.send(self.reopen())),
-                Job::Copy(to, reply) => {
-                    let (copied, left) = self.copy(&to, &mut inbox, done);
+                Job::Copy(to, given_up, reply) => {
+                    let (copied, left) = self.copy(&to, &given_up, &mut inbox, done);
                     drop(reply.send(copied));
                     next = left;
                 }
@@ -151,15 +152,17 @@ impl Work {
     fn copy(
         &self,
         to: &Path,
+        given_up: &CancellationToken,
         inbox: &mut mpsc::UnboundedReceiver<Job>,
         done: &mpsc::UnboundedSender<Result<(), SqlError>>,
     ) -> (Result<Seq, SqlError>, Option<Job>) {
-        let mut left = None;
+        let (mut left, mut unless_given_up) = (None, backup::unless(given_up));
         let between = || {
+            unless_given_up()?;
             loop {
                 match inbox.try_recv() {
                     Ok(Job::Keep(batch)) => self.keep_and_tell(&batch, done),
-                    Ok(Job::Copy(_, reply)) => drop(reply.send(Err(SqlError::Copying))),
+                    Ok(Job::Copy(.., reply)) => drop(reply.send(Err(SqlError::Copying))),
                     Ok(job @ Job::Reopen(_)) => {
                         left = Some(job);
                         return Err(SqlError::Behind);

@@ -117,21 +117,30 @@ impl SqliteStore {
     /// [`StoreErrorKind::Conflict`](super::StoreErrorKind::Conflict) when the file is there already;
     /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when it cannot be written, or the store had to go
     /// back to what is kept meanwhile: try again.
+    ///
+    /// # Cancel safety
+    /// A dropped call leaves the whole backup or nothing.
     pub async fn backup(&self, to: &Path) -> Result<Seq, StoreError> {
-        let to = to.to_owned();
+        let (to, given_up) = (to.to_owned(), CancellationToken::new());
+        let _guard = given_up.clone().drop_guard();
         let unfinished = backup::unfinished(&to)?;
         let (reply, answer) = oneshot::channel();
-        self.copies.make(unfinished.clone(), reply)?;
-        let copied = answer.await.map_err(|_| SqlError::Closed)?;
-        let sealed = tokio::task::spawn_blocking(move || backup::finish(copied, &unfinished, &to));
-        Ok(sealed.await.map_err(SqlError::Read)??)
+        self.copies.make(unfinished.clone(), given_up.clone(), reply)?;
+        // Whoever asked may leave, and what there is by then is cleared away all the same.
+        let made = tokio::task::spawn_blocking(move || {
+            let copied = answer.blocking_recv().unwrap_or(Err(SqlError::Closed));
+            let wanted = copied.and_then(|head| backup::unless(&given_up)().map(|()| head));
+            backup::finish(wanted, &unfinished, &to)
+        });
+        Ok(made.await.map_err(SqlError::Read)??)
     }
 
     /// Makes the same backup of a store's file from outside, whether a process has the store open or not.
     ///
     /// # Errors
     /// As [`backup`](Self::backup); [`StoreErrorKind::NotFound`](super::StoreErrorKind::NotFound) when there is no such
-    /// file, [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it is no store's.
+    /// file, [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it is no store's,
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) also when a restore of it was cut short.
     ///
     /// # Cancel safety
     /// A dropped call leaves the whole backup or nothing.
@@ -152,8 +161,8 @@ impl SqliteStore {
     /// Looks through a store's file for what does not belong together. A store that works on it goes on meanwhile.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file cannot be read;
-    /// [`StoreErrorKind::NotFound`](super::StoreErrorKind::NotFound) when there is none,
+    /// [`StoreErrorKind::Unavailable`](super::StoreErrorKind::Unavailable) when the file cannot be read, or a restore of it
+    /// was cut short; [`StoreErrorKind::NotFound`](super::StoreErrorKind::NotFound) when there is none,
     /// [`StoreErrorKind::Corrupt`](super::StoreErrorKind::Corrupt) when it is no store's.
     pub async fn check(database: &Path) -> Result<Vec<StoreFinding>, StoreError> {
         let database = database.to_owned();
@@ -175,6 +184,9 @@ impl SqliteStore {
 
     /// Puts a backup in the place of a store's file, which no process may have open. What was there is kept beside it, in
     /// the folder that is answered: `.before-restore-1` after the name of the file, then `-2`; none is ever replaced.
+    ///
+    /// A process that has it as a store is noticed, and the restore refused. Another program that has the file open, to read
+    /// or for the `inbox`, is not: stop it before, since what it writes from then on is in what is kept, or lost.
     ///
     /// Whenever the process or the machine ends in the middle, the old store is whole or the restored one is. The next who
     /// opens the store, or repeats the restore, finishes what was cut short.

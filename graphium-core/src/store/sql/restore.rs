@@ -16,13 +16,10 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{self, beside};
+use super::connection;
 use super::error::SqlError;
-use super::files::{exists, fault, remove, sync, sync_name};
+use super::files::{PARTS, beside, clear_away, exists, fault, remove_database, sync, sync_name};
 use super::{backup, check};
-
-/// What of a database moves out, the file that gives it its name last.
-const PARTS: [&str; 3] = ["-wal", "-shm", ""];
 
 /// Puts a backup in the place of a database that no process has open. What was there is kept in the folder that is
 /// answered.
@@ -33,10 +30,10 @@ pub(super) fn put_back(
 ) -> Result<Option<PathBuf>, SqlError> {
     let _lock = connection::lock(database)?;
     let fresh = beside(database, ".unfinished");
-    remove(&fresh)?;
+    remove_database(&fresh)?;
     if let Err(error) = copy_of(backup, &fresh, given_up) {
-        remove(&fresh)?;
-        return Err(error);
+        clear_away(&fresh);
+        return Err(unsound(backup, error));
     }
     let restoring = beside(database, ".restoring");
     if !exists(&restoring)? {
@@ -49,30 +46,36 @@ pub(super) fn put_back(
 
 /// Makes a whole database of a backup, without a log beside it.
 fn copy_of(backup: &Path, fresh: &Path, given_up: &CancellationToken) -> Result<(), SqlError> {
-    let unsound = |error| {
-        if let SqlError::Corrupt { what, .. } = error {
-            SqlError::UnsoundBackup { path: backup.to_owned(), what }
-        } else {
-            error
-        }
-    };
-    let source = connection::of_store(backup).map_err(unsound)?;
-    let is_backup: bool =
-        source.query_row("SELECT copied_at IS NOT NULL FROM store", [], |row| row.get(0)).map_err(SqlError::from)?;
+    let source = connection::of_store(backup)?;
+    let is_backup: bool = source.query_row("SELECT copied_at IS NOT NULL FROM store", [], |row| row.get(0))?;
     if !is_backup {
         return Err(SqlError::NoBackup { path: backup.to_owned() });
     }
-    backup::copy(&source, fresh, backup::unless(given_up)).map_err(unsound)?;
+    backup::copy(&source, fresh, backup::unless(given_up))?;
     let mut copy = backup::alone(fresh)?;
     // An older version may have made the backup.
     connection::migrate(fresh, &mut copy)?;
-    if let Some(finding) = check::unsound(&copy).map_err(unsound)?.first() {
+    if let Some(finding) = check::unsound(&copy)?.first() {
         return Err(SqlError::UnsoundBackup { path: backup.to_owned(), what: finding.problem.clone() });
     }
     drop(copy);
     sync(fresh)?;
     // From here on it happens, whoever waits.
     backup::unless(given_up)()
+}
+
+/// What is wrong with a copy is wrong with the backup, and that is the file that people know.
+fn unsound(backup: &Path, error: SqlError) -> SqlError {
+    let what = if let SqlError::Corrupt { what, source } = &error {
+        format!("{what}: {source}")
+    } else if let SqlError::Damaged { source, .. } = &error {
+        source.to_string()
+    } else if let SqlError::Migrate { source, .. } = &error {
+        format!("it cannot be brought to the version of this program: {source}")
+    } else {
+        return error;
+    };
+    SqlError::UnsoundBackup { path: backup.to_owned(), what }
 }
 
 /// Does what a restore has left to do. Answers with the folder in which the database is that was replaced, if something
@@ -101,22 +104,24 @@ fn next(database: &Path) -> Result<Option<Move>, SqlError> {
             let from = beside(database, ending);
             if exists(&from)? {
                 let to = replaced.join(from.file_name().unwrap_or(OsStr::new("database")));
+                // Whoever opens the database in the middle makes a part anew that has moved out.
+                let to = if exists(&to)? { unused(&to)? } else { to };
                 return Ok(Some(Move { from, to }));
             }
         }
         return Ok(Some(Move { from: restoring, to: database.to_owned() }));
     }
     if exists(&replaced)? {
-        return Ok(Some(Move { from: replaced, to: unused(database)? }));
+        return Ok(Some(Move { from: replaced, to: unused(&beside(database, ".before-restore"))? }));
     }
     Ok(None)
 }
 
-/// The first name for what was replaced that nothing has.
-fn unused(database: &Path) -> Result<PathBuf, SqlError> {
+/// The first name of this and a number that nothing has.
+fn unused(stem: &Path) -> Result<PathBuf, SqlError> {
     let mut number = 1_u64;
     loop {
-        let name = beside(database, &format!(".before-restore-{number}"));
+        let name = beside(stem, &format!("-{number}"));
         if !exists(&name)? {
             return Ok(name);
         }
@@ -154,6 +159,7 @@ mod tests {
     use rusqlite::Connection;
     use tempfile::TempDir;
 
+    use super::super::files::remove;
     use super::*;
     use crate::clock::ManualClock;
     use crate::id::{AgentId, TaskId};
@@ -283,6 +289,56 @@ mod tests {
             }
             steps += 1;
         }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_a_reader_makes_anew_in_the_middle_of_a_restore_does_not_keep_it_from_its_end() {
+        let ground = Ground::crashed().await;
+        ground.cut_after(3);
+        for (ending, text) in [("-wal", ""), ("-shm", "an index of nothing")] {
+            assert!(!ground.beside(ending).exists(), "{ending} has moved out");
+            std::fs::write(ground.beside(ending), text).unwrap();
+        }
+
+        assert!(ground.is_restored().await);
+
+        assert!(ground.keeps_old(&ground.beside(".before-restore-1")));
+    }
+
+    #[tokio::test]
+    async fn what_another_transaction_left_undone_is_not_taken_back_in_the_restored_database() {
+        let (ground, other) = (Ground::crashed().await, TempDir::new().unwrap());
+        let path = other.path().join("graphium.db");
+        let writing = Connection::open(&path).unwrap();
+        let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)";
+        let begun = format!(
+            "CREATE TABLE x (y); {many} INSERT INTO x SELECT randomblob(900) FROM n;
+             PRAGMA cache_size = 2; BEGIN; UPDATE x SET y = randomblob(901)"
+        );
+        writing.execute_batch(&begun).unwrap();
+        for ending in PARTS {
+            remove(&ground.beside(ending)).unwrap();
+        }
+        copy_all(other.path(), ground.folder.path());
+        assert!(ground.beside("-journal").metadata().unwrap().len() > 0, "it is hot");
+
+        SqliteStore::restore(&ground.backup(), &ground.database()).await.unwrap();
+
+        assert!(ground.is_restored().await);
+        assert!(ground.beside(".before-restore-1").join("graphium.db-journal").exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_restore_left_of_its_copy_is_no_part_of_the_next() {
+        let ground = Ground::crashed().await;
+        for ending in PARTS {
+            std::fs::write(beside(&ground.beside(".unfinished"), ending), "half of a copy").unwrap();
+        }
+
+        SqliteStore::restore(&ground.backup(), &ground.database()).await.unwrap();
+
+        assert!(ground.is_restored().await);
+        assert!(PARTS.iter().all(|ending| !beside(&ground.beside(".unfinished"), ending).exists()));
     }
 
     #[tokio::test]

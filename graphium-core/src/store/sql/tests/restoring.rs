@@ -96,6 +96,10 @@ async fn what_is_no_backup_is_refused_by_name_and_nothing_changes() {
     std::fs::copy(copy_of(&folder), path("short")).unwrap();
     let short = std::fs::OpenOptions::new().write(true).open(path("short")).unwrap();
     short.set_len(short.metadata().unwrap().len() / 2).unwrap();
+    let torn = std::fs::read(copy_of(&folder)).unwrap();
+    std::fs::write(path("torn"), [&torn[..100], &vec![0xff; 8092], &torn[8192..]].concat()).unwrap();
+    std::fs::copy(copy_of(&folder), path("half")).unwrap();
+    Connection::open(path("half")).unwrap().execute_batch("PRAGMA user_version = 1").unwrap();
 
     let cases = [
         ("nowhere", StoreErrorKind::NotFound, "there is no file"),
@@ -103,11 +107,14 @@ async fn what_is_no_backup_is_refused_by_name_and_nothing_changes() {
         ("other", StoreErrorKind::Corrupt, "no store of Graphium"),
         ("newer", StoreErrorKind::Corrupt, "newer version"),
         ("short", StoreErrorKind::Corrupt, "not sound"),
+        ("torn", StoreErrorKind::Corrupt, "not sound"),
+        ("half", StoreErrorKind::Corrupt, "not sound"),
     ];
     for (name, kind, told) in cases {
         let error = SqliteStore::restore(&path(name), &file(&folder)).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{name}: {error}");
         assert!(error.to_string().contains(told) && error.to_string().contains(name), "{name}: {error}");
+        assert!(!error.to_string().contains("unfinished"), "{name}: {error}");
     }
     let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(left.into_iter().all(|name| !name.contains("unfinished") && !name.contains("restor")));
@@ -157,6 +164,32 @@ async fn a_backup_that_nobody_waits_for_leaves_nothing() {
     assert!(matches!(copied, Err(SqlError::GivenUp)));
     let finished = backup::finish(copied, &copy_of(&folder), &folder.path().join("named.db"));
     assert!(finished.is_err() && !copy_of(&folder).exists());
+}
+
+#[tokio::test]
+async fn a_backup_whose_asker_leaves_is_whole_or_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    submit(&store).await;
+    let to = copy_of(&folder);
+    for polls in 1..4 {
+        let mut asked = Box::pin(store.backup(&to));
+        for _ in 0..polls {
+            drop(futures::poll!(&mut asked));
+            tokio::task::yield_now().await;
+        }
+        drop(asked);
+        // The next one has its turn after what is left of that one.
+        while store.backup(&folder.path().join(format!("{polls}.db"))).await.is_err() {}
+        let unfinished = folder.path().join("copy.db.unfinished");
+        while unfinished.exists() {
+            tokio::task::yield_now().await;
+        }
+        if to.exists() {
+            assert_eq!(SqliteStore::check(&to).await.unwrap(), []);
+            std::fs::remove_file(&to).unwrap();
+        }
+    }
 }
 
 #[tokio::test]
