@@ -105,20 +105,23 @@ impl Control {
     }
 
     /// Drives the stacks that new events speak of and those that wait to be observed, or all of them.
-    async fn drive_touched(
+    pub(super) async fn drive_touched(
         &self,
         seen: &mut Seq,
         full: bool,
         unobserved: &mut BTreeSet<StackName>,
     ) -> Result<(), ControlError> {
         let mut touched = self.stacks_in_events(seen).await?;
+        if touched.is_empty() && unobserved.is_empty() && !full {
+            return Ok(());
+        }
+        if self.store.status().await?.restored.is_some() {
+            // Nothing is driven before somebody has looked at what a restore brought back.
+            return Ok(());
+        }
         touched.append(unobserved);
         if full {
             touched.extend(self.every_stack().await?);
-        }
-        if touched.is_empty() || self.store.status().await?.restored.is_some() {
-            // Nothing is driven before somebody has looked at what a restore brought back.
-            return Ok(());
         }
         for stack in touched {
             match self.advance(&stack).await {

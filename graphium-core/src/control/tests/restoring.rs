@@ -118,3 +118,22 @@ async fn a_restored_store_with_a_stack_and_a_deployment_that_cannot_be_read_back
     let ended = scene.control.deployment(&sound, Generation(1)).await.unwrap();
     assert_eq!(ended.status, DeploymentStatus::Cancelled);
 }
+
+#[tokio::test]
+async fn a_deployment_that_waits_to_be_observed_still_waits_after_the_confirmation() {
+    let folder = TempDir::new().unwrap();
+    let (file, backup) = (folder.path().join("graphium.db"), folder.path().join("backup.db"));
+    let clock = Arc::new(ManualClock::default());
+    let (scene, store) = on_file(&file, &clock).await;
+    store.backup(&backup).await.unwrap();
+    store.close().await;
+    drop((scene, store));
+    SqliteStore::restore(&backup, &file).await.unwrap();
+    let (scene, store) = on_file(&file, &clock).await;
+    let waiting = BTreeSet::from([stack().name]);
+    let (mut seen, mut unobserved) = (*store.head().borrow(), waiting.clone());
+
+    scene.control.drive_touched(&mut seen, false, &mut unobserved).await.unwrap();
+
+    assert_eq!(unobserved, waiting, "nothing is driven while the store is held, and nothing is forgotten");
+}
