@@ -14,6 +14,8 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_HEAD_BYTES: usize = 8 * 1024;
 /// How long the head of a request may take to arrive.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long `/readyz` waits for the store to say whether it is held, before it answers without.
+pub const HELD_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many connections may wait to be accepted, as far as the system allows: after a restart all agents come at once.
 pub const MAX_UNACCEPTED: u32 = 4_096;
 /// How many claims of all agents may wait at a time.

@@ -11,7 +11,7 @@ pub struct Readiness {
     /// Whether the store answers and the server is not stopping.
     pub ready: bool,
     /// That the store was restored from a backup and nobody has confirmed that yet. The server is ready all the same: agents
-    /// must reach it, so that they can say what runs.
+    /// must reach it, so that they can say what runs. Missing also while the store is too busy to say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldView>,
 }
@@ -37,7 +37,7 @@ impl From<Restored> for HeldView {
             since: restored.restored_at,
             backup_at: restored.backup_at,
             advice: "the store was restored from a backup: see what differs on the hosts with `graphium store status`, then let \
-                     it go on with `graphium store confirm`"
+                     it go on with `graphium store confirm --yes`"
                 .into(),
         }
     }

@@ -6,6 +6,7 @@ mod agent;
 mod conformance;
 mod events;
 mod harness;
+mod health;
 mod keys;
 mod logs;
 mod openapi;

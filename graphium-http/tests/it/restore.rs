@@ -49,7 +49,7 @@ async fn a_held_server_is_ready_and_says_what_to_do() {
 
     assert_eq!((status, &ready["ready"]), (StatusCode::OK, &true.into()), "agents must reach it: {ready}");
     let advice = ready["held"]["advice"].as_str().unwrap();
-    assert!(advice.contains("graphium store status") && advice.contains("graphium store confirm"), "{ready}");
+    assert!(advice.contains("graphium store status") && advice.contains("graphium store confirm --yes"), "{ready}");
     assert!(ready["held"]["since"].is_string() && ready["held"]["backupAt"].is_string(), "{ready}");
     claim(&service, &agent).await;
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use graphium_core::store::{RecordKey, RecordKind};
 
 use super::Answer;
+use crate::server::limits::HELD_TIMEOUT;
 use crate::server::problem::ApiError;
 use crate::server::state::AppState;
 use crate::wire::{HeldView, Problem, ProblemCode, Readiness};
@@ -18,7 +19,8 @@ pub(super) async fn healthz() -> &'static str {
 /// Whether the store answers and the server is not stopping.
 ///
 /// A store that is held after a restore is ready, and says so: if it were not, what stands before the server would keep the
-/// agents away whose reports are needed to let the store go on.
+/// agents away whose reports are needed to let the store go on. One that is too busy to say whether it is held is ready
+/// within a second, and nothing is said of it.
 #[utoipa::path(get, path = "/readyz", tag = "server", security(()), responses(
     (status = 200, body = Readiness), (status = 503, body = Problem)
 ))]
@@ -31,14 +33,18 @@ pub(super) async fn readyz(State(state): State<AppState>) -> Answer<Readiness> {
         tracing::warn!(error = &error as &dyn std::error::Error, "the store does not answer");
         ApiError::new(ProblemCode::Unavailable, "the store does not answer")
     })?;
-    let restored = state.store.status().await.map_or_else(
-        |error| {
-            // One that cannot write at the moment still answers whoever reads.
+    let restored = match tokio::time::timeout(HELD_TIMEOUT, state.store.status()).await {
+        Ok(Ok(status)) => status.restored,
+        // One that cannot write at the moment, or writes a lot, still answers whoever reads.
+        Ok(Err(error)) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "the store does not say whether it is held");
             None
-        },
-        |status| status.restored,
-    );
+        }
+        Err(_) => {
+            tracing::warn!(waited = ?HELD_TIMEOUT, "the store does not say in time whether it is held");
+            None
+        }
+    };
     Ok(Json(Readiness { ready: true, held: restored.map(HeldView::from) }))
 }
 
