@@ -128,7 +128,7 @@ pub(crate) fn refused(error: ClientError) -> Failure {
             StoreErrorKind::Unavailable => Failure::new(Exit::Unreachable, text),
             StoreErrorKind::Conflict | StoreErrorKind::Superseded => Failure::new(Exit::Conflict, text),
             StoreErrorKind::Held => Failure::new(Exit::Conflict, text).advice(
-                "see what differs with `graphium store status`, then let it go on with `graphium store confirm`",
+                "see what differs with `graphium store status`, then let it go on with `graphium store confirm --yes`",
             ),
             StoreErrorKind::Unauthorized => Failure::new(Exit::Failed, text).advice(
                 "the token is not, or no longer, good here: name another one with --token-file or GRAPHIUM_TOKEN",

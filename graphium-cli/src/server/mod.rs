@@ -66,7 +66,11 @@ impl ServerArgs {
         let mut interrupts = Interrupts::listen()?;
         let mut server = RunningServer::start(plan(&settings)?).await?;
         // A server serves whether or not somebody reads what it prints.
-        drop(announce(&server, server.restored().await?.as_ref()));
+        let restored = server.restored().await.unwrap_or_else(|error| {
+            tracing::warn!(error = &*error as &dyn std::error::Error, "the store does not say whether it is held");
+            None
+        });
+        drop(announce(&server, restored.as_ref()));
         if let Some(broken) = interrupts.or(server.broken()).await {
             tracing::error!(error = &*broken as &dyn std::error::Error, "stopping: a part of the server broke");
             if let Some(Err(error)) = interrupts.or(server.stop()).await {

@@ -49,7 +49,8 @@ pub(super) struct BackupArgs {
 /// Puts a backup in the place of the store of a stopped server
 ///
 /// What was there is kept in a folder beside it. The server that is started next holds the store: agents report what runs,
-/// and no work is given or taken until `graphium store confirm`. Cut short, it is finished by the next start or a repeat.
+/// and no work is given or taken until `graphium store confirm --yes`. What was revoked after the backup is
+/// good again: revoke it before you confirm. Cut short, it is finished by the next start or a repeat.
 #[derive(Debug, Args)]
 pub(super) struct RestoreArgs {
     /// A file that `graphium store backup` made
@@ -118,7 +119,8 @@ fn tell_restored(from: &Path, database: &Path, kept: Option<&Path>) -> io::Resul
     }
     writeln!(out, "Start the server. It holds the store until you have looked and confirmed:")?;
     writeln!(out, "  graphium store status")?;
-    writeln!(out, "  graphium store confirm")
+    writeln!(out, "  graphium store confirm --yes")?;
+    writeln!(out, "What was revoked after the backup is good again: revoke it once more before you confirm.")
 }
 
 /// Something that is wrong in a file.

@@ -37,7 +37,7 @@ pub(super) async fn status(api: &Client, format: Format) -> anyhow::Result<Exit>
         Format::Table => {
             writeln!(io::stdout(), "{}", shown(&view))?;
             if view.held {
-                writeln!(io::stdout(), "\nNo work is given or taken until you say: graphium store confirm")?;
+                writeln!(io::stdout(), "\nNo work is given or taken until you say: graphium store confirm --yes")?;
             }
         }
     }
@@ -76,7 +76,7 @@ pub(crate) fn announce(out: &mut impl Write, restored: &Restored, options: &str)
         "             Agents report what runs; no work is given or taken until you have looked and confirmed:"
     )?;
     writeln!(out, "             graphium store status{options}")?;
-    writeln!(out, "             graphium store confirm{options}")
+    writeln!(out, "             graphium store confirm --yes{options}")
 }
 
 fn shown(view: &RestoreView) -> String {
@@ -148,6 +148,6 @@ mod tests {
         announce(&mut out, &held(Vec::new()).restored.unwrap(), " --server http://127.0.0.1:1").unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("graphium store status --server http://127.0.0.1:1\n"), "{text}");
-        assert!(text.ends_with("graphium store confirm --server http://127.0.0.1:1\n"), "{text}");
+        assert!(text.ends_with("graphium store confirm --yes --server http://127.0.0.1:1\n"), "{text}");
     }
 }

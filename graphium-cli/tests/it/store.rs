@@ -28,7 +28,11 @@ fn restored() -> Server {
     submit(&server);
     let (_, folder) = server.stop("TERM");
     let ran = on(&folder, &["restore", &backup]).ended(0);
-    assert!(ran.out.contains("graphium.db.before-restore-1") && ran.out.contains("graphium store confirm"), "{ran:?}");
+    assert!(
+        ran.out.contains("graphium.db.before-restore-1") && ran.out.contains("graphium store confirm --yes"),
+        "{ran:?}"
+    );
+    assert!(ran.out.contains("revoke it once more"), "{ran:?}");
     Server::start_in(folder)
 }
 
@@ -89,7 +93,7 @@ fn a_restored_store_is_held_until_somebody_has_seen_what_differs_and_says_yes() 
     assert_eq!(server.run(&["task", "list", "--output", "json"]).ended(0).json().as_array().unwrap().len(), 1);
     let refused = server.run(&["task", "submit", "--host", "vm1", "--type", "nap"]).ended(4);
     assert!(
-        refused.err.contains("graphium store status") && refused.err.contains("graphium store confirm"),
+        refused.err.contains("graphium store status") && refused.err.contains("graphium store confirm --yes"),
         "{refused:?}"
     );
 
@@ -111,7 +115,7 @@ fn a_server_with_a_held_store_says_so_and_which_commands_help() {
     let mut server = crate::talking::Talking::start(command);
     server.until("restored from a backup");
     assert!(server.until("store status").contains("--server http://127.0.0.1"));
-    server.until("store confirm");
+    server.until("store confirm --yes");
     server.signal("TERM");
     server.end().ended(0);
 }
