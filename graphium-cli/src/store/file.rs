@@ -90,8 +90,15 @@ impl RestoreArgs {
     pub(super) async fn run(self, mut settings: Settings) -> anyhow::Result<Exit> {
         let folder = self.data.folder(&mut settings)?;
         let database = folder.join(DATABASE);
-        if !self.from.exists() {
+        if !is_there(&self.from)? {
             return Err(Failure::new(Exit::Failed, format!("there is no file {}", self.from.display())).into());
+        }
+        let mut made = Vec::new();
+        for part in folder.ancestors().filter(|part| !part.as_os_str().is_empty()) {
+            if is_there(part)? {
+                break;
+            }
+            made.push(part);
         }
         make_folder(&folder)?;
         let mut interrupts = Interrupts::listen()?;
@@ -100,14 +107,38 @@ impl RestoreArgs {
                 .advice("say it again to be sure")
                 .into());
         };
-        let kept = restored.map_err(|error| refused(error, &self.from))?;
+        let kept = restored.map_err(|error| {
+            take_back(&made, &database);
+            refused(error, &self.from)
+        })?;
         tell_restored(&self.from, &database, kept.as_deref())?;
-        if !folder.join(WRAPPING_KEY_FILE).exists() {
+        if !is_there(&folder.join(WRAPPING_KEY_FILE))? {
             let text = "note: {folder} has no {key}: copy the one of the server that made the backup there first";
             let text = text.replace("{folder}", &folder.display().to_string()).replace("{key}", WRAPPING_KEY_FILE);
             writeln!(io::stderr(), "{text}")?;
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Whether something is there. A folder on the way that cannot be looked into is an error of its own.
+fn is_there(path: &Path) -> Result<bool, Failure> {
+    path.try_exists().map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot look whether {} is there: {error}", path.display()))
+            .advice("run it as the user who may read that folder")
+            .caused_by(error)
+    })
+}
+
+/// Removes the folders that were made for a restore which was refused, the inner ones first, as far as nothing else is in them.
+fn take_back(made: &[&Path], database: &Path) {
+    if made.is_empty() {
+        return;
+    }
+    let removed = std::fs::remove_file(database.with_extension("db.lock"))
+        .and_then(|()| made.iter().try_for_each(std::fs::remove_dir));
+    if let Err(error) = removed {
+        tracing::debug!(%error, "a folder that was made for a restore stays");
     }
 }
 

@@ -70,6 +70,11 @@ fn what_cannot_be_restored_is_refused_by_name_and_what_is_there_stays() {
         assert!(ran.err.contains(told) && ran.err.contains(file), "{ran:?}");
     }
     assert!(!folder.path().join("graphium.db.before-restore-1").exists());
+    let new = folder.path().join("new");
+    let ran = run(&["store", "restore", &path("notes.txt"), "--data-dir", &text(&new.join("folder"))]).ended(1);
+    assert!(!new.exists(), "a refusal leaves no folder behind: {ran:?}");
+    let behind_a_file = run(&["store", "restore", &text(&folder.path().join("notes.txt/backup.db"))]).ended(1);
+    assert!(behind_a_file.err.contains("cannot look") && behind_a_file.err.contains("notes.txt"), "{behind_a_file:?}");
     Server::start_in(folder).run(&["task", "list"]).ended(0);
 }
 
