@@ -64,10 +64,11 @@ async fn bench(cli: &Cli) -> anyhow::Result<()> {
             let samples = measure(part.as_ref(), &plan, cli.runs()).await.with_context(|| part.name().to_owned())?;
             println!("{}", table::markdown(&summary::of(&samples)));
             results.replace(part.name(), samples);
+            results.quick = cli.quick;
+            // A part takes minutes: what is measured is kept, whatever becomes of the next.
+            results.save(&out)?;
         }
-        results.quick = cli.quick;
     }
-    results.save(&out)?;
     report::write(&out, &results, &parts::all())?;
     println!("written: {}", out.join(report::DOCUMENT).display());
     Ok(())

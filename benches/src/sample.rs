@@ -33,6 +33,7 @@ pub(crate) enum Unit {
     PerSecond,
     Seconds,
     Millis,
+    Micros,
     Bytes,
     Cores,
     Ratio,
@@ -91,6 +92,7 @@ impl Unit {
             Self::Count | Self::PerSecond => thousands(value),
             Self::Seconds => format!("{} s", digits(value)),
             Self::Millis => format!("{} ms", digits(value)),
+            Self::Micros => format!("{} µs", digits(value)),
             Self::Cores | Self::Ratio => digits(value),
             Self::Bytes => bytes(value),
         }

@@ -171,7 +171,11 @@ async fn idle(server: &mut Server, time: Duration) -> anyhow::Result<Vec<Figure>
     #[expect(clippy::cast_precision_loss, reason = "bytes and events far below 2^52")]
     let (written, events) = ((after.written - before.written) as f64 / tenths, events as f64 / tenths);
     Ok(vec![
-        Figure::new("cores while idle", Unit::Cores, (after.cpu - before.cpu).as_secs_f64() / elapsed.as_secs_f64()),
+        Figure::new(
+            "cores while idle",
+            Unit::Cores,
+            (after.cpu() - before.cpu()).as_secs_f64() / elapsed.as_secs_f64(),
+        ),
         Figure::new("written in 10 s idle", Unit::Bytes, written),
         Figure::new("events in 10 s idle", Unit::Count, events),
     ])

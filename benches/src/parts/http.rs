@@ -11,6 +11,7 @@ use crate::ground::Ground;
 use crate::life::{self, Submitter, Worker};
 use crate::part::{Part, Plan, Target};
 use crate::plot::{By, Plot};
+use crate::process::Usage;
 use crate::sample::{Case, Figure, Finding, Unit};
 use crate::server::{ANY_PORT, Server};
 use crate::summary::Summary;
@@ -48,15 +49,18 @@ impl Part for Http {
 
     async fn run(&self, plan: &Plan, case: &Case) -> anyhow::Result<Finding> {
         let rides = case.get("report") == RIDING;
-        let rate = match case.get("through") {
+        let (rate, spent) = match case.get("through") {
             STORE => {
                 let ground = Ground::sqlite(&plan.scratch).await?;
                 let store = Arc::clone(&ground.store);
                 let agent = |_| Ok(Arc::clone(&store) as Arc<dyn AgentStore>);
                 let submitter = Submitter::Store(Arc::clone(&store));
-                let rate = rate(&submitter, agent, plan.choose(1_000, 60_000), rides).await?;
+                let lives = plan.choose(1_000, 60_000);
+                let spent = Spent::begin([("here", std::process::id())])?;
+                let rate = rate(&submitter, agent, lives, rides).await?;
+                let spent = spent.for_each(lives)?;
                 ground.close().await;
-                rate
+                (rate, spent)
             }
             _ => {
                 let folder = tempfile::tempdir_in(&plan.scratch)?;
@@ -64,12 +68,17 @@ impl Part for Http {
                 let key = server.enrol(AGENTS).await?;
                 let submitter = Submitter::Http(server.admin.clone());
                 let agent = |number| server.agent(number, &key);
-                let rate = rate(&submitter, agent, plan.choose(1_000, 20_000), rides).await?;
+                let lives = plan.choose(1_000, 20_000);
+                let spent = Spent::begin([("here", std::process::id()), ("of the server", server.id()?)])?;
+                let rate = rate(&submitter, agent, lives, rides).await?;
+                let spent = spent.for_each(lives)?;
                 server.stop().await?;
-                rate
+                (rate, spent)
             }
         };
-        Ok(vec![Figure::new(RATE, Unit::PerSecond, rate)].into())
+        let mut figures = vec![Figure::new(RATE, Unit::PerSecond, rate)];
+        figures.extend(spent);
+        Ok(figures.into())
     }
 
     fn plots(&self) -> Vec<Plot> {
@@ -90,6 +99,29 @@ impl Part for Http {
             Some(Target::at_least(&format!("lives/s through HTTP to the store's own, reports {report}"), 0.5, ratio))
         };
         [target(ALONE), target(RIDING)].into_iter().flatten().collect()
+    }
+}
+
+/// What processes use of the cores while lives are lived.
+struct Spent(Vec<(&'static str, u32, Usage)>);
+
+impl Spent {
+    fn begin(processes: impl IntoIterator<Item = (&'static str, u32)>) -> anyhow::Result<Self> {
+        let used = processes.into_iter().map(|(name, id)| Ok((name, id, Usage::of(id)?)));
+        Ok(Self(used.collect::<anyhow::Result<_>>()?))
+    }
+
+    /// The time on a core for each life, of the processes' own code and of the kernel.
+    fn for_each(self, lives: usize) -> anyhow::Result<Vec<Figure>> {
+        let mut figures = Vec::new();
+        for (name, id, before) in self.0 {
+            let now = Usage::of(id)?;
+            for (what, time) in [("user", now.user - before.user), ("kernel", now.kernel - before.kernel)] {
+                let each = 1e6 / life::per_second(lives, time);
+                figures.push(Figure::new(format!("{what} {name}, a life"), Unit::Micros, each));
+            }
+        }
+        Ok(figures)
     }
 }
 
