@@ -1,17 +1,55 @@
 //! Stories of a store that was restored from a backup.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use super::*;
 use crate::store::{Expected, RecordKey, RecordWrite, SqliteStore, Submission};
 
-async fn on_file(file: &Path, clock: &Arc<ManualClock>) -> (Scene, Arc<SqliteStore>) {
-    let store = SqliteStore::open(file, Arc::<ManualClock>::clone(clock), StoreSettings::default()).await.unwrap();
-    let store = Arc::new(store);
-    let control = Control::new(Arc::<SqliteStore>::clone(&store), Arc::<ManualClock>::clone(clock));
-    (Scene { control, clock: Arc::clone(clock) }, store)
+/// A store in a file, and its backup.
+struct Ground {
+    folder: TempDir,
+    clock: Arc<ManualClock>,
+}
+
+impl Ground {
+    fn new() -> Self {
+        Self { folder: TempDir::new().unwrap(), clock: Arc::default() }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("graphium.db")
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.folder.path().join("backup.db")
+    }
+
+    async fn open(&self) -> (Scene, Arc<SqliteStore>) {
+        let clock = || Arc::<ManualClock>::clone(&self.clock);
+        let store = SqliteStore::open(&self.file(), clock(), StoreSettings::default()).await.unwrap();
+        let store = Arc::new(store);
+        let control = Control::new(Arc::<SqliteStore>::clone(&store), clock());
+        (Scene { control, clock: clock() }, store)
+    }
+
+    async fn open_with_two_hosts(&self) -> (Scene, Arc<SqliteStore>, [FakeHost; 2]) {
+        let (scene, store) = self.open().await;
+        let mut hosts = ["vm1", "vm2"].map(FakeHost::new);
+        for host in &mut hosts {
+            show(host, &scene).await;
+        }
+        (scene, store, hosts)
+    }
+
+    /// The store as it was when it was backed up.
+    async fn restored(&self, (scene, store): (Scene, Arc<SqliteStore>)) -> (Scene, Arc<SqliteStore>) {
+        store.close().await;
+        drop((scene, store));
+        SqliteStore::restore(&self.backup(), &self.file()).await.unwrap();
+        self.open().await
+    }
 }
 
 /// Calls as an agent that goes on, and shows what it has.
@@ -29,26 +67,16 @@ fn with_web(image: &str) -> StackSpec {
 
 #[tokio::test]
 async fn after_a_restore_nothing_newer_is_removed_and_the_next_generation_is_above_all_that_run() {
-    let folder = TempDir::new().unwrap();
-    let (file, backup) = (folder.path().join("graphium.db"), folder.path().join("backup.db"));
-    let clock = Arc::new(ManualClock::default());
-    let (mut vm1, mut vm2) = (FakeHost::new("vm1"), FakeHost::new("vm2"));
-    let (scene, store) = on_file(&file, &clock).await;
-    for host in [&mut vm1, &mut vm2] {
-        show(host, &scene).await;
-    }
+    let ground = Ground::new();
+    let (scene, store, [mut vm1, mut vm2]) = ground.open_with_two_hosts().await;
     scene.apply(&with_web("web:1")).await;
     scene.settle(&mut [&mut vm1, &mut vm2]).await;
-    store.backup(&backup).await.unwrap();
+    store.backup(&ground.backup()).await.unwrap();
     for image in ["web:2", "web:3"] {
         scene.apply(&with_web(image)).await;
         scene.settle(&mut [&mut vm1, &mut vm2]).await;
     }
-    store.close().await;
-    drop((scene, store));
-    SqliteStore::restore(&backup, &file).await.unwrap();
-
-    let (scene, _store) = on_file(&file, &clock).await;
+    let (scene, _store) = ground.restored((scene, store)).await;
     for host in [&mut vm1, &mut vm2] {
         show(host, &scene).await;
     }
@@ -76,14 +104,8 @@ async fn after_a_restore_nothing_newer_is_removed_and_the_next_generation_is_abo
 
 #[tokio::test]
 async fn a_restored_store_with_a_stack_and_a_deployment_that_cannot_be_read_back_names_both_and_goes_on() {
-    let folder = TempDir::new().unwrap();
-    let (file, backup) = (folder.path().join("graphium.db"), folder.path().join("backup.db"));
-    let clock = Arc::new(ManualClock::default());
-    let (mut vm1, mut vm2) = (FakeHost::new("vm1"), FakeHost::new("vm2"));
-    let (scene, store) = on_file(&file, &clock).await;
-    for host in [&mut vm1, &mut vm2] {
-        show(host, &scene).await;
-    }
+    let ground = Ground::new();
+    let (scene, store, _hosts) = ground.open_with_two_hosts().await;
     let [broken, dim, sound] = ["broken", "dim", "sound"].map(|name| StackName::new(name).unwrap());
     for name in [&broken, &dim, &sound] {
         scene.apply(&StackSpec { name: name.clone(), ..stack() }).await;
@@ -93,11 +115,8 @@ async fn a_restored_store_with_a_stack_and_a_deployment_that_cannot_be_read_back
         let records = vec![RecordWrite { key, expected: Expected::Anything, body }];
         store.submit(Submission { records, ..Submission::of("ann", []) }).await.unwrap();
     }
-    store.backup(&backup).await.unwrap();
-    store.close().await;
-    drop((scene, store));
-    SqliteStore::restore(&backup, &file).await.unwrap();
-    let (scene, _store) = on_file(&file, &clock).await;
+    store.backup(&ground.backup()).await.unwrap();
+    let (scene, _store) = ground.restored((scene, store)).await;
 
     let (_, differences) = scene.control.restore_status().await.unwrap();
     let unreadable: Vec<_> = differences
@@ -121,15 +140,10 @@ async fn a_restored_store_with_a_stack_and_a_deployment_that_cannot_be_read_back
 
 #[tokio::test]
 async fn a_deployment_that_waits_to_be_observed_still_waits_after_the_confirmation() {
-    let folder = TempDir::new().unwrap();
-    let (file, backup) = (folder.path().join("graphium.db"), folder.path().join("backup.db"));
-    let clock = Arc::new(ManualClock::default());
-    let (scene, store) = on_file(&file, &clock).await;
-    store.backup(&backup).await.unwrap();
-    store.close().await;
-    drop((scene, store));
-    SqliteStore::restore(&backup, &file).await.unwrap();
-    let (scene, store) = on_file(&file, &clock).await;
+    let ground = Ground::new();
+    let (scene, store) = ground.open().await;
+    store.backup(&ground.backup()).await.unwrap();
+    let (scene, store) = ground.restored((scene, store)).await;
     let waiting = BTreeSet::from([stack().name]);
     let (mut seen, mut unobserved) = (*store.head().borrow(), waiting.clone());
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use super::error::SqlError;
 use super::listing::{FIELDS, listed_to};
 use super::load::{self, signed};
-use super::rows::{self, ATTEMPT_COLUMNS, HOSTS, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count};
+use super::rows::{self, ATTEMPT_COLUMNS, EVENT_COLUMNS, HOSTS, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count};
 use crate::id::{Seq, TaskId};
 use crate::store::StoreSettings;
 use crate::store::engine::Engine;
@@ -123,7 +123,8 @@ fn unreadable(connection: &Connection) -> Result<Vec<StoreFinding>, SqlError> {
         let (entry, why) = rows::attempt_with_faults(task, row)?;
         Ok(why.map(|why| format!("attempt {} of task {task}: {why}", entry.record.attempt)))
     })?;
-    found.look(connection, "SELECT seq, type, at, task, stack, agent, actor, data FROM event", |row| {
+    let events = format!("SELECT {EVENT_COLUMNS} FROM event");
+    found.look(connection, &events, |row| {
         let (event, why) = rows::event_with_faults(row)?;
         Ok(why.map(|why| format!("event {}: {why}", event.seq)))
     })?;

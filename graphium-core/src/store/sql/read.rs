@@ -8,7 +8,7 @@ use super::list::List;
 use super::load::{self, all, signed, task};
 use super::readers::Readers;
 use super::record_cache::Recall;
-use super::rows::{self, ATTEMPT_COLUMNS, RECORD_COLUMNS, count};
+use super::rows::{self, ATTEMPT_COLUMNS, EVENT_COLUMNS, RECORD_COLUMNS, count};
 use crate::event::Event;
 use crate::id::{Seq, TaskId};
 use crate::store::engine::{AttemptEntry, not_found};
@@ -17,8 +17,6 @@ use crate::store::{
     EventFilter, MAX_PAGE, Page, PageRequest, Record, RecordKey, RecordKind, StoreError, TaskFilter, TaskHistory,
 };
 use crate::task::Task;
-
-const EVENT_COLUMNS: &str = "seq, type, at, task, stack, agent, actor, data";
 
 /// A question that is put together.
 #[derive(Debug)]

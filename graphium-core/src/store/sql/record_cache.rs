@@ -18,9 +18,9 @@ pub(super) struct RecordCache(Mutex<Remembered>);
 #[derive(Debug, Default)]
 struct Remembered {
     records: HashMap<RecordKey, Kept>,
-    /// In how many batches on their way each record is.
+    /// In how many batches on their way each record is that may be remembered.
     flying: HashMap<RecordKey, usize>,
-    /// Grows whenever a write of a record takes off or lands: what was read before may be old.
+    /// Grows whenever a write of such a record takes off or lands: what was read before may be old.
     turns: u64,
 }
 
@@ -87,7 +87,7 @@ impl RecordCache {
     /// A batch that writes these is on its way.
     pub(super) fn takes_off<'a>(&self, keys: impl IntoIterator<Item = &'a RecordKey>) {
         let mut remembered = self.lock();
-        for key in keys {
+        for key in keys.into_iter().filter(|key| is_remembered(key.kind)) {
             remembered.turns += 1;
             remembered.records.remove(key);
             *remembered.flying.entry(key.clone()).or_default() += 1;
@@ -97,7 +97,7 @@ impl RecordCache {
     /// That batch is kept, or never will be.
     pub(super) fn lands<'a>(&self, keys: impl IntoIterator<Item = &'a RecordKey>) {
         let mut remembered = self.lock();
-        for key in keys {
+        for key in keys.into_iter().filter(|key| is_remembered(key.kind)) {
             remembered.turns += 1;
             if let Entry::Occupied(mut flying) = remembered.flying.entry(key.clone()) {
                 *flying.get_mut() -= 1;

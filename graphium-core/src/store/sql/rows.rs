@@ -28,6 +28,9 @@ pub(super) const ATTEMPT_COLUMNS: &str = "attempt.attempt, attempt.record, attem
 /// The columns of a record.
 pub(super) const RECORD_COLUMNS: &str = "kind, name, version, body, updated_at";
 
+/// The columns that [`event`] reads.
+pub(super) const EVENT_COLUMNS: &str = "seq, type, at, task, stack, agent, actor, data";
+
 /// The other table that a task is read from. A task that has lost its row there is not left out.
 pub(super) const WITH_SPEC: &str = "LEFT JOIN task_spec ON task_spec.number = task.number";
 

@@ -33,7 +33,11 @@ fn file(folder: &TempDir) -> PathBuf {
 }
 
 async fn open(folder: &TempDir) -> SqliteStore {
-    SqliteStore::open(&file(folder), Arc::new(ManualClock::default()), StoreSettings::default()).await.unwrap()
+    open_on(folder, &Arc::default(), StoreSettings::default()).await
+}
+
+async fn open_on(folder: &TempDir, clock: &Arc<ManualClock>, settings: StoreSettings) -> SqliteStore {
+    SqliteStore::open(&file(folder), Arc::<ManualClock>::clone(clock), settings).await.unwrap()
 }
 
 fn other_connection(folder: &TempDir) -> Connection {
@@ -168,8 +172,7 @@ async fn sessions_get_a_lease_of_grace_after_a_start() {
 
     let clock = Arc::new(ManualClock::default());
     clock.advance(Duration::from_secs(3600));
-    let store =
-        SqliteStore::open(&file(&folder), Arc::<ManualClock>::clone(&clock), StoreSettings::default()).await.unwrap();
+    let store = open_on(&folder, &clock, StoreSettings::default()).await;
 
     // The deadline of the attempt is long over, but the lease is not.
     clock.advance(StoreSettings::default().lease - Duration::from_secs(1));
@@ -450,8 +453,7 @@ async fn a_wait_that_is_over_is_refused_while_the_database_cannot_be_read() {
 async fn sessions_get_a_lease_of_grace_after_a_time_in_which_nothing_could_be_kept() {
     let folder = TempDir::new().unwrap();
     let clock = Arc::new(ManualClock::default());
-    let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-    let store = SqliteStore::open(&file(&folder), shared, StoreSettings::default()).await.unwrap();
+    let store = open_on(&folder, &clock, StoreSettings::default()).await;
     let id = submit(&store).await;
     let session = SessionId::generate();
     store.claim(&vm1(), asking(session, Duration::ZERO)).await.unwrap();

@@ -32,13 +32,11 @@ async fn fill(store: &SqliteStore, count: usize) -> Vec<TaskId> {
 async fn a_pruned_task_leaves_nothing_and_the_file_shrinks() {
     let folder = TempDir::new().unwrap();
     let clock = Arc::new(ManualClock::default());
-    let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-    let store = SqliteStore::open(&file(&folder), shared, StoreSettings::default()).await.unwrap();
+    let store = open_on(&folder, &clock, StoreSettings::default()).await;
     fill(&store, 1200).await;
     let last = submit(&store).await;
     store.close().await;
-    let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-    let store = SqliteStore::open(&file(&folder), shared, StoreSettings::default()).await.unwrap();
+    let store = open_on(&folder, &clock, StoreSettings::default()).await;
     let full = size(&folder);
     clock.advance(StoreSettings::default().retention.events.unwrap());
 
@@ -63,10 +61,7 @@ async fn a_pruned_task_leaves_nothing_and_the_file_shrinks() {
 async fn numbers_and_events_go_on_when_a_store_is_opened_after_a_pruning() {
     let folder = TempDir::new().unwrap();
     let clock = Arc::new(ManualClock::default());
-    let open = async || {
-        let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-        SqliteStore::open(&file(&folder), shared, StoreSettings::default()).await.unwrap()
-    };
+    let open = || open_on(&folder, &clock, StoreSettings::default());
     let store = open().await;
     let ids = fill(&store, 3).await;
     clock.advance(StoreSettings::default().retention.events.unwrap());
@@ -90,10 +85,7 @@ async fn attempts_may_go_before_their_tasks() {
     let day = Duration::from_secs(86_400);
     let retention = Retention { tasks: None, attempts: Some(day), events: None };
     let settings = StoreSettings { retention, ..StoreSettings::default() };
-    let open = async || {
-        let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-        SqliteStore::open(&file(&folder), shared, settings).await.unwrap()
-    };
+    let open = || open_on(&folder, &clock, settings);
     let store = open().await;
     let id = submit(&store).await;
     let mut request = asking(SessionId::generate(), Duration::ZERO);
@@ -139,8 +131,7 @@ fn what_is_old_is_found_by_an_index() {
 async fn what_would_go_is_counted_and_stays() {
     let folder = TempDir::new().unwrap();
     let clock = Arc::new(ManualClock::default());
-    let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-    let store = SqliteStore::open(&file(&folder), shared, StoreSettings::default()).await.unwrap();
+    let store = open_on(&folder, &clock, StoreSettings::default()).await;
     fill(&store, 700).await;
     let vm2 = AgentId::new("vm2").unwrap();
     let (needed, mut waits) = (NewTask::new(vm2.clone(), TaskType::Custom("backup".into())), backup());

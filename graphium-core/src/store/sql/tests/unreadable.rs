@@ -347,10 +347,7 @@ async fn an_idempotency_key_of_a_task_that_cannot_be_read_back_starts_nothing_an
 async fn a_task_that_cannot_be_read_back_is_pruned_whole_when_its_time_is_over() {
     let folder = TempDir::new().unwrap();
     let clock = Arc::new(ManualClock::default());
-    let open = async || {
-        let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-        SqliteStore::open(&file(&folder), shared, StoreSettings::default()).await.unwrap()
-    };
+    let open = || open_on(&folder, &clock, StoreSettings::default());
     let store = open().await;
     let dependency = submit(&store).await;
     let mut poison = backup().after([dependency]);
