@@ -71,6 +71,15 @@ def main() -> None:
         left -= added
         if left < tasks:
             break
+    connection.execute("BEGIN")
+    number = one("SELECT max(number) FROM task")
+    for field in ("container", "stack", "agent", "type"):
+        connection.execute(
+            f"INSERT OR IGNORE INTO listing (field, value, number) SELECT '{field}', {field}, number FROM task "
+            f"WHERE {field} IS NOT NULL ORDER BY {field}, number"
+        )
+        connection.execute("INSERT OR REPLACE INTO counter (kind, name, value) VALUES ('listed', ?, ?)", (field, number))
+    connection.execute("COMMIT")
     total = one("SELECT value FROM counter WHERE kind = 'status' AND name = 'completed'")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.close()

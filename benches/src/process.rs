@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use procfs::process::Process;
 
+use crate::life::per_second;
+use crate::sample::{Figure, Unit};
+
 /// What a process has used since it began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
@@ -34,5 +37,28 @@ impl Usage {
     /// Time on a core.
     pub(crate) fn cpu(&self) -> Duration {
         self.user + self.kernel
+    }
+}
+
+/// What processes use of the cores while lives are lived.
+pub(crate) struct Spent(Vec<(&'static str, u32, Usage)>);
+
+impl Spent {
+    pub(crate) fn begin(processes: impl IntoIterator<Item = (&'static str, u32)>) -> anyhow::Result<Self> {
+        let used = processes.into_iter().map(|(name, id)| Ok((name, id, Usage::of(id)?)));
+        Ok(Self(used.collect::<anyhow::Result<_>>()?))
+    }
+
+    /// The time on a core for each life, of the processes' own code and of the kernel.
+    pub(crate) fn for_each(self, lives: usize) -> anyhow::Result<Vec<Figure>> {
+        let mut figures = Vec::new();
+        for (name, id, before) in self.0 {
+            let now = Usage::of(id)?;
+            for (what, time) in [("user", now.user - before.user), ("kernel", now.kernel - before.kernel)] {
+                let each = 1e6 / per_second(lives, time);
+                figures.push(Figure::new(format!("{what} {name}, a life"), Unit::Micros, each));
+            }
+        }
+        Ok(figures)
     }
 }

@@ -11,7 +11,7 @@ use crate::ground::Ground;
 use crate::life::{self, Submitter, Worker};
 use crate::part::{Part, Plan, Target};
 use crate::plot::{By, Plot};
-use crate::process::Usage;
+use crate::process::Spent;
 use crate::sample::{Case, Figure, Finding, Unit};
 use crate::server::{ANY_PORT, Server};
 use crate::summary::Summary;
@@ -110,29 +110,6 @@ impl Part for Http {
             Some(Target::at_least(&format!("lives/s through HTTP to the store's own, reports {report}"), 0.5, ratio))
         };
         [target(ALONE), target(RIDING)].into_iter().flatten().collect()
-    }
-}
-
-/// What processes use of the cores while lives are lived.
-struct Spent(Vec<(&'static str, u32, Usage)>);
-
-impl Spent {
-    fn begin(processes: impl IntoIterator<Item = (&'static str, u32)>) -> anyhow::Result<Self> {
-        let used = processes.into_iter().map(|(name, id)| Ok((name, id, Usage::of(id)?)));
-        Ok(Self(used.collect::<anyhow::Result<_>>()?))
-    }
-
-    /// The time on a core for each life, of the processes' own code and of the kernel.
-    fn for_each(self, lives: usize) -> anyhow::Result<Vec<Figure>> {
-        let mut figures = Vec::new();
-        for (name, id, before) in self.0 {
-            let now = Usage::of(id)?;
-            for (what, time) in [("user", now.user - before.user), ("kernel", now.kernel - before.kernel)] {
-                let each = 1e6 / life::per_second(lives, time);
-                figures.push(Figure::new(format!("{what} {name}, a life"), Unit::Micros, each));
-            }
-        }
-        Ok(figures)
     }
 }
 

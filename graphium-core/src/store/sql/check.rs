@@ -189,8 +189,8 @@ pub(super) fn unsound(connection: &Connection) -> Result<Vec<StoreFinding>, SqlE
             findings.push(StoreFinding { problem: format!("{found} {problem}"), advice });
         }
     }
-    let listed = signed(listed_to(&transaction)?);
     for field in FIELDS {
+        let listed = signed(listed_to(&transaction, field)?);
         let question = format!(
             "SELECT (SELECT count(*) FROM task WHERE number <= ?1 AND {field} IS NOT NULL)
                   - (SELECT count(*) FROM listing JOIN task ON task.number = listing.number

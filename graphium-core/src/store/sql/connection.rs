@@ -19,8 +19,11 @@ const BUSY: Duration = Duration::from_secs(5);
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
-const MIGRATIONS: &[M<'_>] =
-    &[M::up(include_str!("migrations/0001_queue.sql")), M::up(include_str!("migrations/0002_unreadable.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("migrations/0001_queue.sql")),
+    M::up(include_str!("migrations/0002_unreadable.sql")),
+    M::up(include_str!("migrations/0003_listing.sql")),
+];
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, SqlError> {
     let fault = not_opened(path);

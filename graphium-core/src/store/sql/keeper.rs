@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::batch::Batch;
 use super::command::chain;
 use super::error::SqlError;
+use super::listing::Listing;
 use super::write::write;
-use super::{backup, checkpoint, connection, listing};
+use super::{backup, checkpoint, connection};
 use crate::id::Seq;
 
 /// How many pages of what was pruned are given back to the file system at a time.
@@ -66,8 +67,7 @@ struct Work {
     path: PathBuf,
     connection: Connection,
     checkpoints: RefCell<checkpoint::Checkpoints>,
-    /// Up to which number tasks are in the index of lists.
-    listed: Cell<u64>,
+    listing: RefCell<Listing>,
     /// Whether a batch was not kept, so that none after it may be.
     behind: Cell<bool>,
     /// Kept as long as the connection.
@@ -80,8 +80,8 @@ impl Keeper {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (done, kept) = mpsc::unbounded_channel();
         let checkpoints = RefCell::new(checkpoint::Checkpoints::of(&path, checkpoint::Bounds::default()));
-        let (listed, behind) = (Cell::new(listing::listed_to(&connection)?), Cell::new(false));
-        let work = Work { path, connection, checkpoints, listed, behind, _lock: lock };
+        let (listing, behind) = (RefCell::new(Listing::of(&connection)?), Cell::new(false));
+        let work = Work { path, connection, checkpoints, listing, behind, _lock: lock };
         let thread = std::thread::Builder::new().name("graphium-keeper".into());
         let thread = thread.spawn(move || work.run(inbox, &done)).map_err(SqlError::Thread)?;
         Ok(Self { jobs, kept, thread })
@@ -189,9 +189,8 @@ impl Work {
         if self.behind.get() {
             return;
         }
-        match listing::extend(&self.connection, self.listed.get(), batch.last_number) {
-            Ok(listed) => self.listed.set(listed),
-            Err(error) => tracing::warn!(error = %chain(&error), "the newest tasks could not be indexed yet"),
+        if let Err(error) = self.listing.borrow_mut().extend(&self.connection, batch.last_number) {
+            tracing::warn!(error = %chain(&error), "the newest tasks could not be indexed yet");
         }
         if batch.prunes
             && let Err(error) = shrink(&self.connection)

@@ -36,12 +36,12 @@ impl List {
         if !self.filter.ids.is_empty() {
             return self.named()?.ask(connection, rows::task);
         }
-        let Some(field) = self.listed_field() else { return self.unlisted().ask(connection, rows::task) };
-        let listed = listed_to(connection)?;
+        let Some(wanted) = self.listed_field() else { return self.unlisted().ask(connection, rows::task) };
+        let listed = listed_to(connection, wanted.0)?;
         let mut found = self.not_yet_listed(listed).ask(connection, rows::task)?;
         if found.len() < self.limit {
             let rest = self.limit - found.len();
-            found.extend(self.listed(field, listed, rest).ask(connection, rows::task)?);
+            found.extend(self.listed(wanted, listed, rest).ask(connection, rows::task)?);
         }
         Ok(found)
     }

@@ -322,18 +322,12 @@ async fn what_is_open_is_read_back_without_a_look_at_what_is_settled() {
 async fn a_list_is_whole_while_its_index_is_behind() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
-    let (few, many) = (3, usize::try_from(listing::STRETCH).unwrap());
-    let stretch = many.div_ceil(crate::store::MAX_TASKS_PER_SUBMISSION) + 1;
-    for _ in 0..stretch {
-        submit_elsewhere(&store).await.unwrap();
-        let tasks = (0..crate::store::MAX_TASKS_PER_SUBMISSION).map(|_| backup());
-        store.submit(Submission::of("ann", tasks)).await.unwrap();
-    }
+    let few = 3;
+    let stretch = submit_a_stretch(&store).await;
     for _ in 0..few {
         submit_elsewhere(&store).await.unwrap();
     }
-    let listed = store.readers.read(listing::listed_to).await.unwrap();
-    assert!(listed >= listing::STRETCH, "a part is indexed, and the newest are not");
+    assert_eq!(listed_to(&store).await, [listing::STRETCH; 4], "a part is indexed, and the newest are not");
 
     let filter = TaskFilter { agent: Some(AgentId::new("vm2").unwrap()), ..TaskFilter::default() };
     let (mut found, mut page) = (Vec::new(), PageRequest { limit: 2, ..PageRequest::default() });
@@ -350,6 +344,27 @@ async fn a_list_is_whole_while_its_index_is_behind() {
     let mut once = found.clone();
     once.dedup();
     assert_eq!(once, found);
+}
+
+#[tokio::test]
+async fn an_index_of_a_store_of_the_version_before_goes_on_from_its_end() {
+    let folder = TempDir::new().unwrap();
+    let store = open(&folder).await;
+    submit_a_stretch(&store).await;
+    // What is looked after comes after the answer to what was written: so it is done once there is another answer.
+    submit(&store).await;
+    store.close().await;
+    let before = "DELETE FROM counter WHERE kind = 'listed' AND name <> 'agent';
+                  UPDATE counter SET name = '' WHERE kind = 'listed'; PRAGMA user_version = 2";
+    other_connection(&folder).execute_batch(before).unwrap();
+
+    let store = open(&folder).await;
+    assert_eq!(listed_to(&store).await, [listing::STRETCH; 4]);
+    submit_a_stretch(&store).await;
+    submit(&store).await;
+    assert!(listed_to(&store).await.iter().all(|end| *end >= 2 * listing::STRETCH), "every index has gone on");
+    store.close().await;
+    assert_eq!(SqliteStore::check(&file(&folder)).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -499,6 +514,31 @@ async fn who_speaks_for_a_host_and_what_it_saw_is_kept_before_the_answer() {
 }
 
 /// A task of another agent, which wakes no claim of this one.
+/// Submits enough tasks for every index to go on; the first of each submission is of another agent. Answers with how many
+/// submissions it took.
+async fn submit_a_stretch(store: &SqliteStore) -> usize {
+    let tasks = usize::try_from(listing::STRETCH).unwrap();
+    let submissions = tasks.div_ceil(crate::store::MAX_TASKS_PER_SUBMISSION) + listing::FIELDS.len();
+    for _ in 0..submissions {
+        submit_elsewhere(store).await.unwrap();
+        let tasks = (0..crate::store::MAX_TASKS_PER_SUBMISSION).map(|_| backup());
+        store.submit(Submission::of("ann", tasks)).await.unwrap();
+    }
+    submissions
+}
+
+/// Up to which number tasks are indexed, by each field.
+async fn listed_to(store: &SqliteStore) -> [u64; 4] {
+    let read = |connection: &Connection| {
+        let mut ends = [0; 4];
+        for (end, field) in ends.iter_mut().zip(listing::FIELDS) {
+            *end = listing::listed_to(connection, field)?;
+        }
+        Ok(ends)
+    };
+    store.readers.read(read).await.unwrap()
+}
+
 async fn submit_elsewhere(store: &SqliteStore) -> Result<Submitted, StoreError> {
     let task = NewTask::new(AgentId::new("vm2").unwrap(), TaskType::Custom("backup".into()));
     store.submit(Submission::of("ann", [task])).await
