@@ -26,8 +26,11 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// A crate, and the only folder that may name it.
-const CONFINED: [(&str, &str); 2] =
-    [("rusqlite", "graphium-core/src/store/sql"), ("bollard", "graphium-core/src/deploy/docker")];
+const CONFINED: [(&str, &str); 3] = [
+    ("rusqlite", "graphium-core/src/store/sql/sqlite"),
+    ("tokio_postgres", "graphium-core/src/store/sql/postgres"),
+    ("bollard", "graphium-core/src/deploy/docker"),
+];
 
 /// Modules that decide and never wait.
 const PURE: [&str; 2] = ["plan", "placement"];

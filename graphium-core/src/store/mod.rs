@@ -15,7 +15,7 @@ mod query;
 mod record;
 mod restored;
 mod retention;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 mod sql;
 mod steady;
 mod submission;
@@ -37,6 +37,8 @@ pub use query::{
 pub use record::{Expected, MAX_RECORD_NAME, Record, RecordKey, RecordKind, RecordWrite};
 pub use restored::{RESTORE_STRIDE, Restored, StoreStatus};
 pub use retention::{PRUNE_BATCH, Pruned, Retention};
+#[cfg(feature = "postgres")]
+pub use sql::{PostgresSettings, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sql::{SqliteStore, StoreFinding};
 pub use submission::{MAX_GENERATION, MAX_RECORDS_PER_SUBMISSION, MAX_TASKS_PER_SUBMISSION, Submission, Submitted};

@@ -36,7 +36,7 @@ impl SteadyClock {
 
     /// Goes on from this instant, unless it is there already: from the newest one that was kept, which may lie in the
     /// future of the wall clock.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn go_on_from(&self, kept: Timestamp) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.now = last.now.max(nanos(kept));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     fn it_goes_on_from_an_instant_in_the_future_of_the_wall_clock() {
         let (wall, steady) = clocks();
         let kept = wall.now().after(HOUR);

@@ -45,7 +45,7 @@ impl Ended {
     }
 
     /// Whom to answer, and what.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn into_parts(self) -> (oneshot::Sender<ClaimReply>, ClaimReply) {
         (self.reply, self.answer)
     }
@@ -125,13 +125,13 @@ impl Waiting {
     }
 
     /// When the next wait is over.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn next_end(&self) -> Option<Instant> {
         self.ends.first().map(|(until, _, _)| *until)
     }
 
     /// Ends the waits that are over. One whose caller is gone does not renew the lease: its agent may be dead.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn end_overdue(&mut self, engine: &mut Engine) -> Vec<Ended> {
         let mut ended = Vec::new();
         for (number, agent) in self.overdue() {
@@ -142,13 +142,13 @@ impl Waiting {
     }
 
     /// Takes out the waits that are over, for want of an engine that could answer them.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn take_overdue(&mut self) -> Vec<oneshot::Sender<ClaimReply>> {
         let overdue = self.overdue().into_iter();
         overdue.filter_map(|(number, agent)| self.remove(&agent, number)).map(|waits| waits.reply).collect()
     }
 
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     fn overdue(&self) -> Vec<(u64, AgentId)> {
         let now = Instant::now();
         let over = self.ends.iter().take_while(|(until, _, _)| *until <= now);
@@ -156,13 +156,13 @@ impl Waiting {
     }
 
     /// The number of the newest wait.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn last(&self) -> u64 {
         self.last
     }
 
     /// Takes out the waits that are newer than this one.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn take_newer(&mut self, last: u64) -> Vec<oneshot::Sender<ClaimReply>> {
         let newer: Vec<_> = self.ends.iter().filter(|(_, number, _)| *number > last).cloned().collect();
         newer
@@ -173,7 +173,7 @@ impl Waiting {
     }
 
     /// Ends every wait.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn end_all(&mut self, engine: &mut Engine) -> Vec<Ended> {
         let all: Vec<_> = self.ends.iter().cloned().collect();
         all.into_iter().filter_map(|(_, number, agent)| self.give_up(engine, &agent, number)).collect()
@@ -192,7 +192,7 @@ fn replaces(request: &ClaimRequest, earlier: &ClaimRequest) -> bool {
     }
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use crate::id::TaskId;
 use crate::store::{AttemptRecord, ReportedStatus};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 use crate::task::Task;
 use crate::task::{Failure, FailureCode, TaskEvent, TaskState};
 
@@ -19,7 +19,7 @@ pub(in crate::store) struct AttemptEntry {
 
 impl AttemptEntry {
     /// The attempt that somebody works on, which is the lease in the state of the task.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(in crate::store) fn in_progress(task: &Task) -> Option<Self> {
         Some(Self { task: task.id(), record: in_progress(&task.state)?, report: None })
     }

@@ -26,7 +26,7 @@ impl EndedSessions {
     }
 
     /// By which event a session ended, if that is remembered.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(in crate::store) fn ended_at(&self, agent: &AgentId, session: SessionId) -> Option<Seq> {
         let sessions = self.0.get(agent)?;
         sessions.iter().find(|(_, ended)| *ended == session).map(|(at, _)| *at)

@@ -10,25 +10,25 @@
 
 mod admission;
 mod attempt;
-#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a store in memory is never away"))]
+#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "a store in memory is never away"))]
 mod away;
 mod cancel;
 mod changes;
 mod claim;
-#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a store in memory reads nothing back"))]
+#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "a store in memory reads nothing back"))]
 mod condemn;
 mod counters;
 mod dependencies;
 mod ended;
 mod entry;
-#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "a store in memory has no backup"))]
+#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "a store in memory has no backup"))]
 mod epoch;
 mod generations;
 mod inventory;
 mod lanes;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 mod load;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 mod needs;
 mod prune;
 mod queues;
@@ -50,11 +50,11 @@ pub use ended::MAX_ENDED_SESSIONS;
 pub(super) use entry::Entry;
 pub(super) use epoch::Epoch;
 pub(super) use generations::Life;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 pub(super) use load::{Loaded, Snapshot};
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 pub(super) use needs::Needs;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "sql")]
 pub(super) use prune::{Cutoffs, Due};
 pub(super) use prune::{Gone, Mark};
 
@@ -92,7 +92,7 @@ pub(super) struct Engine {
     tasks: HashMap<TaskId, Entry>,
     /// The greatest id of a task that is kept elsewhere and not in memory. Ids grow with time, so that a new one is
     /// usually greater, and then known to be new without asking.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     greatest_elsewhere: Option<TaskId>,
     /// From a task to those that depend on it.
     dependants: HashMap<TaskId, BTreeSet<TaskId>>,
@@ -113,7 +113,7 @@ pub(super) struct Engine {
     /// The task up to which attempts are pruned, in the order in which tasks settled.
     attempts_mark: Mark,
     /// What a store has found that may be pruned.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     due: Option<Due>,
     /// Tasks that failed or were cancelled and whose dependants have not been told yet.
     fallen: Vec<TaskId>,
@@ -137,7 +137,7 @@ impl Engine {
             head: Seq(0),
             last_number: 0,
             tasks: HashMap::new(),
-            #[cfg(feature = "sqlite")]
+            #[cfg(feature = "sql")]
             greatest_elsewhere: None,
             dependants: HashMap::new(),
             attempts: BTreeMap::new(),
@@ -153,7 +153,7 @@ impl Engine {
             counters: Counters::default(),
             epoch: Epoch::default(),
             attempts_mark: Mark::default(),
-            #[cfg(feature = "sqlite")]
+            #[cfg(feature = "sql")]
             due: None,
             fallen: Vec::new(),
             woken: BTreeSet::new(),
@@ -201,7 +201,7 @@ impl Engine {
     }
 
     /// The newest task, by its place in the order of submission.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn last_number(&self) -> u64 {
         self.last_number
     }
@@ -222,7 +222,7 @@ impl Engine {
     }
 
     /// One attempt, if it is in memory.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn attempt(&self, id: TaskId, attempt: Attempt) -> Option<&AttemptEntry> {
         self.attempts.get(&(id, attempt))
     }
@@ -233,19 +233,19 @@ impl Engine {
     }
 
     /// The greatest instant seen.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn now(&self) -> Timestamp {
         self.now
     }
 
     /// The present life of a stack.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn life(&self, stack: &StackName) -> Option<Life> {
         self.lives.get(stack).copied()
     }
 
     /// The sessions that are over.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn ended(&self) -> &EndedSessions {
         &self.ended
     }
@@ -256,7 +256,7 @@ impl Engine {
     }
 
     /// The counters behind the statistics.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
     }

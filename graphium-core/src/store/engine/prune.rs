@@ -52,7 +52,7 @@ pub(in crate::store) struct Gone {
 
 impl Gone {
     /// Whether nothing goes.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(in crate::store) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -73,7 +73,7 @@ impl Engine {
     }
 
     /// The task up to which attempts are pruned.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(in crate::store) fn attempts_mark(&self) -> Mark {
         self.attempts_mark
     }
@@ -106,7 +106,7 @@ impl Engine {
     }
 
     /// Removes what was found in the tables when this was asked.
-    #[cfg(feature = "sqlite")]
+    #[cfg(feature = "sql")]
     pub(in crate::store) fn prune_found(&mut self) -> Pruned {
         let due = self.due.take().unwrap_or_default();
         self.prune(due)

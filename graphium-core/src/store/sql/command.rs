@@ -52,7 +52,11 @@ impl Answer {
 
 /// The error for each caller of a commit that was not made.
 pub(super) fn not_kept(error: &SqlError) -> StoreError {
-    let message = format!("the store could not keep a change and kept nothing of it: {}", chain(error));
+    let message = if matches!(error, SqlError::Unsure { .. }) {
+        chain(error)
+    } else {
+        format!("the store could not keep a change and kept nothing of it: {}", chain(error))
+    };
     StoreError::new(error.kind(), message)
 }
 

@@ -2,33 +2,38 @@
 
 use std::path::PathBuf;
 
-use rusqlite::ErrorCode;
-
 use crate::store::{StoreError, StoreErrorKind};
 
+/// What a driver or a reader of values said.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// A fault of the database or its file.
+#[cfg_attr(
+    not(all(feature = "sqlite", feature = "postgres")),
+    expect(dead_code, reason = "each database has faults of its own")
+)]
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SqlError {
     #[error("the database refused a statement")]
-    Database(#[source] rusqlite::Error),
+    Database(#[source] Cause),
     #[error("there is no room left for the database: free space on its disk, and writing goes on by itself")]
-    Full(#[source] rusqlite::Error),
+    Full(#[source] Cause),
     #[error("the database did not answer in time: ask for less at once")]
     Slow,
     #[error("a read did not come to its end")]
     Read(#[source] tokio::task::JoinError),
     #[error("the database {} could not be brought to the version of this program", path.display())]
-    Migrate { path: PathBuf, source: rusqlite_migration::Error },
+    Migrate { path: PathBuf, source: Cause },
     #[error("the database {} could not be opened; check that its folder exists and may be written", path.display())]
-    Open { path: PathBuf, source: rusqlite::Error },
+    Open { path: PathBuf, source: Cause },
     #[error("the lock file {} could not be opened; check that its folder exists and may be written", path.display())]
     Lock { path: PathBuf, source: std::io::Error },
     #[error("the database {} is in use by another process: stop the server that has it, or use another file", path.display())]
     InUse { path: PathBuf },
     #[error("{what} cannot be read back: restore the database from a backup")]
-    Corrupt { what: String, source: Box<dyn std::error::Error + Send + Sync> },
+    Corrupt { what: String, source: Cause },
     #[error("the database {} is damaged: restore it from a backup", path.display())]
-    Damaged { path: PathBuf, source: rusqlite::Error },
+    Damaged { path: PathBuf, source: Cause },
     #[error("the number {number} is larger than a database can keep: it is damaged, restore it from a backup")]
     TooLarge { number: u64 },
     #[error("the thread that keeps the store could not be started")]
@@ -49,6 +54,11 @@ pub(super) enum SqlError {
     )]
     Newer { path: PathBuf, version: i64, known: usize },
     #[error(
+        "the database is of a newer version of Graphium (its tables are of version {version}, and this program knows {known}): \
+         use that version"
+    )]
+    NewerTables { version: i64, known: usize },
+    #[error(
         "a restore of {} was cut short: repeat it, or start the server, and it is finished; before that there is nothing to look at",
         path.display()
     )]
@@ -63,15 +73,22 @@ pub(super) enum SqlError {
     GivenUp,
     #[error("another backup is being made: wait for its end")]
     Copying,
+    #[error("the address of the database is not one: it reads postgres://user:password@host/name")]
+    Address { source: Cause },
+    #[error("the database cannot be reached: check its address, and that it runs")]
+    Unreachable { source: Cause },
+    #[error(
+        "the database was lost while it kept a change, which is kept or is not: ask, or repeat it with the same ids"
+    )]
+    Unsure { source: Cause },
+    #[error("another server decides from now on: ask again")]
+    Unseated,
     #[error("the store was closed")]
     Closed,
 }
 
 impl SqlError {
-    pub(super) fn corrupt(
-        what: impl Into<String>,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub(super) fn corrupt(what: impl Into<String>, source: impl Into<Cause>) -> Self {
         Self::Corrupt { what: what.into(), source: source.into() }
     }
 
@@ -84,7 +101,9 @@ impl SqlError {
             | Self::TooLarge { .. }
             | Self::NoStore { .. }
             | Self::Newer { .. }
+            | Self::NewerTables { .. }
             | Self::UnsoundBackup { .. } => StoreErrorKind::Corrupt,
+            Self::Address { .. } => StoreErrorKind::Invalid,
             Self::Exists { .. } | Self::NoBackup { .. } | Self::InUse { .. } => StoreErrorKind::Conflict,
             Self::Missing { .. } => StoreErrorKind::NotFound,
             Self::Database(_)
@@ -100,27 +119,10 @@ impl SqlError {
             | Self::Copying
             | Self::Restoring { .. }
             | Self::GivenUp
+            | Self::Unreachable { .. }
+            | Self::Unsure { .. }
+            | Self::Unseated
             | Self::Closed => StoreErrorKind::Unavailable,
-        }
-    }
-}
-
-impl From<rusqlite::Error> for SqlError {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full(error),
-            Some(ErrorCode::OperationInterrupted) => Self::Slow,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::corrupt("the database file", error),
-            _ => {
-                if let rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..) = error
-                {
-                    Self::corrupt("a value in the database", error)
-                } else {
-                    Self::Database(error)
-                }
-            }
         }
     }
 }

@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use rusqlite::Connection;
-
-use super::error::SqlError;
-use super::load::{all, signed};
 use crate::id::{Generation, StackName};
 use crate::store::Submission;
 use crate::task::{IdempotencyKey, SubmitTask};
@@ -13,7 +9,7 @@ use crate::task::{IdempotencyKey, SubmitTask};
 /// How often the inbox is looked at.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// How many letters are taken at a time.
-const LETTERS: u64 = 100;
+pub(super) const LETTERS: u64 = 100;
 /// Who the log names for what came through the inbox.
 const ACTOR: &str = "inbox";
 
@@ -21,7 +17,7 @@ const ACTOR: &str = "inbox";
 #[derive(Debug)]
 pub(super) struct Letter {
     pub(super) key: String,
-    json: String,
+    pub(super) json: String,
 }
 
 /// What became of letters: kept in the transaction that creates their tasks.
@@ -30,19 +26,6 @@ pub(super) struct Opened {
     pub(super) taken: Vec<String>,
     /// A letter, and why it was refused.
     pub(super) refused: Vec<(Letter, String)>,
-}
-
-/// When somebody has written to the file since the last look, what is in the inbox.
-pub(super) fn look(connection: &Connection, seen: &mut Option<i64>) -> Result<Vec<Letter>, SqlError> {
-    let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-    if *seen == Some(version) {
-        return Ok(Vec::new());
-    }
-    let question = "SELECT key, json FROM inbox ORDER BY rowid LIMIT ?";
-    let read = |row: &rusqlite::Row<'_>| Ok(Letter { key: row.get("key")?, json: row.get("json")? });
-    let letters = all(connection, question, [signed(LETTERS)], read)?;
-    *seen = Some(version);
-    Ok(letters)
 }
 
 impl Letter {

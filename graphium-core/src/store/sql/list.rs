@@ -1,13 +1,10 @@
 //! The list of tasks, narrowed and page by page.
 
-use rusqlite::Connection;
-use rusqlite::types::Value;
-
+use super::ask::{Ask, Question, Words};
+use super::batch::Value;
 use super::error::SqlError;
-use super::listing::{FIELDS, listed_to};
-use super::load::signed;
-use super::read::Question;
-use super::rows::{self, TASK_COLUMNS, WITH_SPEC};
+use super::listing;
+use super::rows::{self, FIELDS, TASK_COLUMNS, WITH_SPEC, signed};
 use crate::store::page::{ByNumber, ByOrder};
 use crate::store::{PageRequest, StoreError, TaskFilter};
 use crate::task::{Task, TaskStatus};
@@ -32,26 +29,28 @@ impl List {
         Ok(Self { filter, before, after, limit: page.limit.saturating_add(1) })
     }
 
-    pub(super) fn read(&self, connection: &Connection) -> Result<Vec<(Task, u64)>, SqlError> {
+    pub(super) async fn read<A: Ask>(&self, ask: &A) -> Result<Vec<(Task, u64)>, SqlError> {
         if !self.filter.ids.is_empty() {
-            return self.named()?.ask(connection, rows::task);
+            return ask.ask(&self.named(&A::WORDS)?, rows::task).await;
         }
-        let Some(wanted) = self.listed_field() else { return self.unlisted().ask(connection, rows::task) };
-        let listed = listed_to(connection, wanted.0)?;
-        let mut found = self.not_yet_listed(listed).ask(connection, rows::task)?;
+        let Some(wanted) = self.listed_field() else {
+            return ask.ask(&self.unlisted(&A::WORDS), rows::task).await;
+        };
+        let listed = listing::listed_to(ask, wanted.0).await?;
+        let mut found = ask.ask(&self.not_yet_listed(listed), rows::task).await?;
         if found.len() < self.limit {
             let rest = self.limit - found.len();
-            found.extend(self.listed(wanted, listed, rest).ask(connection, rows::task)?);
+            found.extend(ask.ask(&self.listed(wanted, listed, rest), rows::task).await?);
         }
         Ok(found)
     }
 
     /// The questions that it may ask.
     #[cfg(test)]
-    pub(super) fn questions(&self) -> Vec<Question> {
+    pub(super) fn questions(&self, words: &Words) -> Vec<Question> {
         match self.listed_field() {
             Some(field) => vec![self.not_yet_listed(0), self.listed(field, 0, 1)],
-            None => vec![self.unlisted()],
+            None => vec![self.unlisted(words)],
         }
     }
 
@@ -80,23 +79,23 @@ impl List {
     }
 
     /// The tasks that the filter names, each found by its id.
-    pub(super) fn named(&self) -> Result<Question, SqlError> {
-        let ids: Vec<_> = self.filter.ids.iter().map(|id| id.as_uuid().simple().to_string()).collect();
+    pub(super) fn named(&self, words: &Words) -> Result<Question, SqlError> {
+        let ids: Vec<_> = self.filter.ids.iter().map(|id| id.as_uuid().to_string()).collect();
         let ids = serde_json::to_string(&ids).map_err(|error| SqlError::corrupt("a filter", error))?;
-        let mut question = Question::new(format!("SELECT {TASK_COLUMNS} FROM json_each("));
-        question.bind("?) AS wanted CROSS JOIN task ON task.id = unhex(wanted.value) ", [ids.into()]);
-        question.push(&format!("{WITH_SPEC} WHERE true"));
+        let mut question = Question::new(format!("SELECT {TASK_COLUMNS} FROM "));
+        question.bind(words.ids, [Value::Text(ids)]);
+        question.push(&format!(" CROSS JOIN task {WITH_SPEC} WHERE task.id = wanted.id"));
         self.narrow(&mut question);
         self.in_order(&mut question);
         Ok(question)
     }
 
-    fn unlisted(&self) -> Question {
+    fn unlisted(&self, words: &Words) -> Question {
         // Without a name SQLite may go through all of history for the few that are wanted.
         let way_in = match self.filter.statuses.as_slice() {
-            _ if self.filter.claim_order || self.is_open() => " INDEXED BY task_open",
-            [TaskStatus::Failed] => " INDEXED BY task_failed",
-            [TaskStatus::Cancelled] => " INDEXED BY task_cancelled",
+            _ if self.filter.claim_order || self.is_open() => words.by_open,
+            [TaskStatus::Failed] => words.by_failed,
+            [TaskStatus::Cancelled] => words.by_cancelled,
             _ => "",
         };
         let mut question = Question::new(format!("SELECT {TASK_COLUMNS} FROM task{way_in} {WITH_SPEC} WHERE true"));
@@ -108,7 +107,7 @@ impl List {
     fn in_order(&self, question: &mut Question) {
         if self.filter.claim_order {
             if let Some(ByOrder(order_at, id)) = self.after {
-                let place = [order_at.into(), rows::key(id).to_vec().into()];
+                let place = [order_at.into(), id.as_uuid().into()];
                 question.bind(" AND (task.order_at, task.id) > (?, ?)", place);
             }
             question.push(" ORDER BY task.order_at, task.id");
@@ -127,11 +126,12 @@ impl List {
     }
 
     fn listed(&self, (field, value): (&str, &str), listed: u64, limit: usize) -> Question {
-        let mut question = Question::new(format!(
-            "SELECT {TASK_COLUMNS} FROM listing CROSS JOIN task ON task.number = listing.number {WITH_SPEC}"
-        ));
+        let mut question = Question::new(format!("SELECT {TASK_COLUMNS} FROM listing CROSS JOIN task {WITH_SPEC}"));
         let values = [field.to_owned().into(), value.to_owned().into(), signed(listed).into()];
-        question.bind(" WHERE listing.field = ? AND listing.value = ? AND listing.number <= ?", values);
+        question.bind(
+            " WHERE task.number = listing.number AND listing.field = ? AND listing.value = ? AND listing.number <= ?",
+            values,
+        );
         self.narrow(&mut question);
         question.bind_if(" AND listing.number < ?", self.before.map(|number| signed(number).into()));
         question.bind(" ORDER BY listing.number DESC LIMIT ?", [signed(limit as u64).into()]);

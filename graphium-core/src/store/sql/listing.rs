@@ -4,17 +4,12 @@
 //! up the commits after it the less. A list takes what is indexed from
 //! the index and goes through the few newest tasks that are not.
 
-use rusqlite::{Connection, params};
-
+use super::ask::{Ask, Question};
 use super::error::SqlError;
-use super::load::signed;
-use super::rows::count;
+use super::rows::{FIELDS, count};
 
 /// How many tasks are indexed at a time, and so how many a list may have to go through.
 pub(super) const STRETCH: u64 = 8192;
-
-/// The columns of a task that lists are narrowed by, the one with the fewest tasks to a value first.
-pub(super) const FIELDS: [&str; 4] = ["container", "stack", "agent", "type"];
 
 /// Up to which number tasks are indexed by each field.
 #[derive(Debug)]
@@ -22,44 +17,59 @@ pub(super) struct Listing {
     ends: [u64; FIELDS.len()],
 }
 
+/// What is to be indexed next.
+#[derive(Debug)]
+pub(super) struct Stretch<'a> {
+    pub(super) field: &'static str,
+    /// The number before the first.
+    pub(super) after: u64,
+    pub(super) last: u64,
+    end: &'a mut u64,
+}
+
 impl Listing {
     /// As it stands in the database.
-    pub(super) fn of(connection: &Connection) -> Result<Self, SqlError> {
+    pub(super) async fn of(ask: &impl Ask) -> Result<Self, SqlError> {
         let mut ends = [0; FIELDS.len()];
         for (end, field) in ends.iter_mut().zip(FIELDS) {
-            *end = listed_to(connection, field)?;
+            *end = listed_to(ask, field).await?;
         }
         Ok(Self { ends })
     }
 
-    /// Indexes the next tasks by the field that is furthest behind, if there are enough of them up to `last`.
-    pub(super) fn extend(&mut self, connection: &Connection, last: u64) -> Result<(), SqlError> {
-        let behind = self.ends.iter_mut().zip(FIELDS).min_by_key(|(end, _)| **end);
-        if let Some((end, field)) = behind.filter(|(end, _)| last.saturating_sub(**end) >= STRETCH) {
-            let next = *end + STRETCH;
-            index(connection, field, *end, next)?;
-            *end = next;
-        }
-        Ok(())
+    /// The field that is furthest behind, if there are enough tasks up to `last`.
+    pub(super) fn next(&mut self, last: u64) -> Option<Stretch<'_>> {
+        let (end, field) = self.ends.iter_mut().zip(FIELDS).min_by_key(|(end, _)| **end)?;
+        let after = *end;
+        (last.saturating_sub(after) >= STRETCH).then_some(Stretch { field, after, last: after + STRETCH, end })
     }
 }
 
-/// Up to which number tasks are indexed by this field.
-pub(super) fn listed_to(connection: &Connection, field: &str) -> Result<u64, SqlError> {
-    let question = "SELECT coalesce(max(value), 0) FROM counter WHERE kind = 'listed' AND name = ?";
-    let listed = connection.prepare_cached(question)?.query_row([field], |row| row.get(0))?;
-    count("the end of an index", listed)
+impl Stretch<'_> {
+    /// Adds the entries, for tasks whose numbers are above the first value and not above the second.
+    pub(super) fn entries(&self) -> String {
+        let field = self.field;
+        format!(
+            "INSERT INTO listing (field, value, number) SELECT '{field}', {field}, number FROM task
+             WHERE number > ? AND number <= ? AND {field} IS NOT NULL ORDER BY {field}, number"
+        )
+    }
+
+    /// It is in the index.
+    pub(super) fn done(self) {
+        *self.end = self.last;
+    }
 }
 
-fn index(connection: &Connection, field: &str, after: u64, end: u64) -> Result<(), SqlError> {
-    let transaction = connection.unchecked_transaction()?;
-    let entries = format!(
-        "INSERT INTO listing (field, value, number) SELECT '{field}', {field}, number FROM task
-         WHERE number > ? AND number <= ? AND {field} IS NOT NULL ORDER BY {field}, number"
-    );
-    transaction.prepare_cached(&entries)?.execute(params![signed(after), signed(end)])?;
-    let mark = "INSERT INTO counter (kind, name, value) VALUES ('listed', ?, ?)
-                ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value";
-    transaction.prepare_cached(mark)?.execute(params![field, signed(end)])?;
-    Ok(transaction.commit()?)
+/// Keeps the end of the index by a field.
+pub(super) const MARK: &str = "
+    INSERT INTO counter (kind, name, value) VALUES ('listed', ?, ?)
+    ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value";
+
+/// Up to which number tasks are indexed by this field.
+pub(super) async fn listed_to(ask: &impl Ask, field: &str) -> Result<u64, SqlError> {
+    let question = "SELECT coalesce(max(value), 0) AS value FROM counter WHERE kind = 'listed' AND name = ?";
+    let question = Question::new(question).with([field.to_owned().into()]);
+    let listed = ask.ask(&question, |row| count("the end of an index", row.integer("value")?)).await?;
+    Ok(listed.into_iter().next().unwrap_or(0))
 }

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use rusqlite::Row;
 use serde_json::Value;
 
 use super::error::SqlError;
-use super::rows::{optional_word, text, word};
+use super::rows::{Row, optional_word, word};
 use crate::clock::Timestamp;
 use crate::id::{AgentId, Attempt, Generation, SessionId, Slot, TaskId};
 use crate::store::AttemptRecord;
@@ -48,19 +47,19 @@ fn known<T>(read: Result<T, SqlError>) -> Result<Option<T>, SqlError> {
 }
 
 /// What a task was to do, as far as the columns beside its spec tell.
-pub(super) fn spec(id: TaskId, row: &Row<'_>) -> Result<NewTask, SqlError> {
-    let agent = known(text(row, "agent").and_then(|agent| word("agent", agent)))?;
+pub(super) fn spec(id: TaskId, row: &dyn Row) -> Result<NewTask, SqlError> {
+    let agent = known(row.text("agent").and_then(|agent| word("agent", &agent)))?;
     let agent = match agent {
         Some(agent) => agent,
         None => AgentId::new(UNREADABLE).map_err(|error| SqlError::corrupt(format!("task {id}"), error))?,
     };
-    let task_type = known(text(row, "type").and_then(|name| word("type", name)))?;
+    let task_type = known(row.text("type").and_then(|name| word("type", &name)))?;
     let task_type = task_type.unwrap_or_else(|| TaskType::Custom(UNREADABLE.into()));
     let container = known(optional_word(row, "container"))?.flatten();
     let stack = known(optional_word(row, "stack"))?.flatten();
     let placed = stack.map(|stack| Placed { stack, generation: Generation::default(), container, slot: Slot(0) });
-    let ready_at = Timestamp::from_micros(row.get("ready_at")?);
-    let urgency = ready_at.since(Timestamp::from_micros(row.get("order_at")?));
+    let ready_at = Timestamp::from_micros(row.integer("ready_at")?);
+    let urgency = ready_at.since(Timestamp::from_micros(row.integer("order_at")?));
     let priority = priority_of(urgency).unwrap_or_else(|| task_type.default_priority());
     Ok(NewTask { id, placed, priority, payload: Value::Null, ..NewTask::new(agent, task_type) })
 }
@@ -72,10 +71,10 @@ fn priority_of(urgency: Duration) -> Option<Priority> {
 }
 
 /// How far a task is, as far as the columns beside its state tell.
-pub(super) fn state(row: &Row<'_>, attempt: Attempt, why: &str) -> Result<TaskState, SqlError> {
+pub(super) fn state(row: &dyn Row, attempt: Attempt, why: &str) -> Result<TaskState, SqlError> {
     let at = |micros| Timestamp::from_micros(micros);
-    let settled_at: Option<i64> = row.get("settled_at")?;
-    let status = known(text(row, "status").and_then(|status| word("status", status)))?;
+    let settled_at = row.optional_integer("settled_at")?;
+    let status = known(row.text("status").and_then(|status| word("status", &status)))?;
     let open = if settled_at.is_some() { TaskStatus::Failed } else { TaskStatus::Pending };
     let (status, settled) = (status.unwrap_or(open), at(settled_at.unwrap_or_default()));
     let lease = |given: i64| {
@@ -84,9 +83,9 @@ pub(super) fn state(row: &Row<'_>, attempt: Attempt, why: &str) -> Result<TaskSt
     };
     Ok(match status {
         TaskStatus::Pending => TaskState::NEW,
-        TaskStatus::Assigned => TaskState::Assigned { lease: lease(row.get("ready_at")?) },
+        TaskStatus::Assigned => TaskState::Assigned { lease: lease(row.integer("ready_at")?) },
         TaskStatus::Running => {
-            let lease = lease(row.get("ready_at")?);
+            let lease = lease(row.integer("ready_at")?);
             TaskState::Running { started_at: lease.assigned_at, lease, progress: None }
         }
         TaskStatus::Completed => {

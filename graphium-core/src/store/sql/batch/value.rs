@@ -1,21 +1,65 @@
-//! Values as SQLite keeps them.
+//! Values as databases keep them.
 
-use rusqlite::types::Value;
 use serde::Serialize;
+use uuid::Uuid;
 
+use crate::clock::Timestamp;
 use crate::store::sql::error::SqlError;
 
-/// A number as SQLite counts. One that is too large is refused: kept as another one it would be taken for that.
+/// A value of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::store::sql) enum Value {
+    Null,
+    Integer(i64),
+    Text(String),
+    Id(Uuid),
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Integer(number.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Uuid> for Value {
+    fn from(id: Uuid) -> Self {
+        Self::Id(id)
+    }
+}
+
+/// A number as databases count. One that is too large is refused: kept as another one it would be taken for that.
 pub(super) fn integer(number: u64) -> Result<Value, SqlError> {
     i64::try_from(number).map(Value::Integer).map_err(|_| SqlError::TooLarge { number })
+}
+
+pub(super) fn micros(at: Timestamp) -> Value {
+    Value::Integer(at.as_micros())
 }
 
 pub(super) fn word(word: &str) -> Value {
     Value::Text(word.to_owned())
 }
 
-pub(super) fn bytes(id: uuid::Uuid) -> Vec<u8> {
-    id.as_bytes().to_vec()
+pub(super) fn id(id: Uuid) -> Value {
+    Value::Id(id)
 }
 
 pub(super) fn text(value: &impl Serialize) -> Result<Value, SqlError> {

@@ -7,11 +7,11 @@ use crate::clock::Clock;
 use crate::store::ClaimAnswer;
 use crate::store::engine::Engine;
 use crate::store::sql::command::{Answer, Reply, chain, not_kept};
+use crate::store::sql::database::Database;
 use crate::store::sql::error::SqlError;
 use crate::store::sql::flight::Flight;
-use crate::store::sql::{connection, load};
 
-impl Writer {
+impl<D: Database> Writer<D> {
     /// Answers for the oldest batch on its way, now that its end is known.
     pub(super) async fn land(&mut self, kept: Result<(), SqlError>) {
         let Some(flight) = self.flights.pop_front() else { return };
@@ -23,8 +23,8 @@ impl Writer {
 
     pub(super) fn arrive(&mut self, flight: Flight) {
         self.evict(&flight);
-        self.records.lands(flight.records());
-        self.head.send_if_modified(|head| std::mem::replace(head, flight.head) != flight.head);
+        self.setup.records.lands(flight.records());
+        self.setup.head.send_if_modified(|head| std::mem::replace(head, flight.head) != flight.head);
         flight.answers.into_iter().for_each(Answer::send);
     }
 
@@ -34,17 +34,18 @@ impl Writer {
         (self.stale, self.failures) = (true, self.failures + 1);
         self.crash(flight, error);
         while let Some(flight) = self.flights.pop_front() {
-            drop(self.keeper.kept().await);
+            drop(self.database.kept().await);
             self.crash(flight, error);
         }
         if let Err(error) = self.reload().await {
+            self.unseated = matches!(error, SqlError::Unseated);
             tracing::warn!(error = %chain(&error), "the store could not go back yet; it tries again at the next call");
         }
     }
 
     pub(super) async fn land_all(&mut self) {
         while !self.flights.is_empty() {
-            let kept = self.keeper.kept().await;
+            let kept = self.database.kept().await;
             self.land(kept).await;
         }
     }
@@ -52,7 +53,7 @@ impl Writer {
     /// Tells everybody whom a batch would have answered that it was not kept. Waits that began in it are over, too: what
     /// their claims reported is lost, so they must not hear that it was accepted.
     pub(super) fn crash(&mut self, flight: Flight, error: &SqlError) {
-        self.records.lands(flight.records());
+        self.setup.records.lands(flight.records());
         flight.answers.into_iter().for_each(|answer| answer.refuse(error));
         refuse(self.waiting.take_newer(flight.last_wait), error);
     }
@@ -68,10 +69,9 @@ impl Writer {
     /// Throws the memory away and reads it again, on connections that are not in the middle of anything. The store was
     /// away, not the agents: their sessions get a lease of grace.
     pub(super) async fn reload(&mut self) -> Result<(), SqlError> {
-        self.keeper.reopen().await?;
-        self.reader = connection::reader(&self.setup.path)?;
+        self.database.reopen().await?;
         let mut engine = Engine::new(self.setup.settings, self.setup.seed);
-        load::restore(&self.reader, &mut engine)?;
+        self.database.restore(&mut engine).await?;
         engine.advance(self.setup.clock.now());
         engine.condemn_unreadable();
         engine.grant_grace();

@@ -3,17 +3,19 @@
 use super::Writer;
 use crate::clock::Clock;
 use crate::store::sql::command::chain;
+use crate::store::sql::database::Database;
 use crate::store::sql::error::SqlError;
-use crate::store::sql::inbox::{self, Letter, Opened};
+use crate::store::sql::inbox::{Letter, Opened};
 
-impl Writer {
+impl<D: Database> Writer<D> {
     /// Submits what others have left in the inbox.
     pub(super) async fn open_letters(&mut self) {
         // Until a restored store is confirmed, letters stay where they are.
         if self.stale || self.engine.is_held() {
             return;
         }
-        match inbox::look(&self.reader, &mut self.inbox_seen) {
+        let again = std::mem::take(&mut self.letters_left);
+        match self.database.letters(again).await {
             Ok(letters) if letters.is_empty() => {}
             Ok(letters) => self.submit_letters(letters).await,
             Err(error) => tracing::warn!(error = %chain(&error), "the inbox cannot be read"),
@@ -26,7 +28,7 @@ impl Writer {
             return;
         }
         // What is left of more letters than are taken at a time is looked at next.
-        self.inbox_seen = None;
+        self.letters_left = true;
         let last_wait = self.waiting.last();
         self.engine.advance(self.setup.clock.now());
         let (mut opened, mut loaded) = (Opened::default(), Vec::new());
@@ -34,7 +36,8 @@ impl Writer {
             let asked = letter.submission(|stack| Some(self.engine.life(stack)?.newest));
             let submitted = match asked {
                 Ok(submission) => {
-                    self.load_for(|engine, needs| engine.need_for_submission(&submission, needs)).map(|ids| {
+                    let brought = self.load_for(|engine, needs| engine.need_for_submission(&submission, needs)).await;
+                    brought.map(|ids| {
                         loaded.extend(ids);
                         self.engine.submit(submission).map_err(|error| error.to_string())
                     })

@@ -8,12 +8,10 @@ mod landing;
 mod letters;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -25,12 +23,11 @@ use crate::store::StoreSettings;
 use crate::store::engine::{Engine, Needs};
 use crate::store::sql::batch::Batch;
 use crate::store::sql::command::{Answer, Command, chain};
+use crate::store::sql::database::Database;
 use crate::store::sql::error::SqlError;
 use crate::store::sql::flight::Flight;
 use crate::store::sql::inbox::{self, Opened};
-use crate::store::sql::keeper::{Copies, Keeper};
 use crate::store::sql::record_cache::RecordCache;
-use crate::store::sql::{connection, load, restore, write};
 use crate::store::steady::SteadyClock;
 use crate::store::waiting::Waiting;
 
@@ -45,92 +42,98 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 /// How long the writer lets a database be that could not be read, before it tries again by itself.
 const READ_PAUSE: Duration = Duration::from_millis(500);
 
-/// What the writer is made from.
-#[derive(Debug)]
+/// What the writer is made from, beside its database.
+#[derive(Debug, Clone)]
 pub(super) struct Setup {
-    pub(super) path: PathBuf,
-    pub(super) clock: SteadyClock,
+    pub(super) clock: Arc<SteadyClock>,
     pub(super) settings: StoreSettings,
     pub(super) seed: u64,
+    /// Where it tells the number of the newest event that is kept.
+    pub(super) head: watch::Sender<Seq>,
+    /// What readers remember of records.
+    pub(super) records: Arc<RecordCache>,
+}
+
+/// Why a writer has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The store was closed, or nobody is left to ask.
+    Closed,
+    /// Another one decides.
+    Unseated,
 }
 
 /// The writer.
-pub(super) struct Writer {
+pub(super) struct Writer<D> {
     setup: Setup,
-    keeper: Keeper,
-    /// Reads what is not in memory.
-    reader: Connection,
+    database: D,
     engine: Engine,
     waiting: Waiting,
-    /// What is on its way into the file, oldest first.
+    /// What is on its way into the database, oldest first.
     flights: VecDeque<Flight>,
-    /// What readers remember of records.
-    records: Arc<RecordCache>,
     /// Whether the engine may be ahead of the tables, because a commit failed.
     stale: bool,
     /// How many commits have failed.
     failures: u64,
-    /// The version of the file when the inbox was last found empty.
-    inbox_seen: Option<i64>,
+    /// Whether letters may be left that were seen before.
+    letters_left: bool,
     /// Until when the writer does not wake by itself, because it could not read.
     paused_until: Option<Instant>,
-    head: watch::Sender<Seq>,
+    /// Whether another one decides.
+    unseated: bool,
 }
 
-impl Writer {
-    /// Opens the file, brings it up to date and reads what is open.
-    pub(super) fn open(setup: Setup) -> Result<Self, SqlError> {
-        let lock = connection::lock(&setup.path)?;
-        if let Some(kept) = restore::finish(&setup.path)? {
-            tracing::warn!(kept = %kept.display(), "a restore that was cut short is finished; what it replaced is kept");
-        }
-        let mut connection = connection::writer(&setup.path)?;
-        connection::migrate(&setup.path, &mut connection)?;
-        let reader = connection::reader(&setup.path)?;
+/// Lets something work on a thread of its own, with a clock that no embedder can pause. Answers with what it says at its
+/// start, and with what ends when it has ended.
+pub(super) async fn on_own_thread<T, W>(
+    work: impl FnOnce(oneshot::Sender<Result<T, SqlError>>) -> W + Send + 'static,
+) -> Result<(T, oneshot::Receiver<()>), SqlError>
+where
+    T: Send + 'static,
+    W: Future<Output = ()>,
+{
+    let (started, opened) = oneshot::channel();
+    let (running, ended) = oneshot::channel::<()>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SqlError::Thread)?;
+    let thread = std::thread::Builder::new().name("graphium-store".into());
+    let work = move || {
+        runtime.block_on(work(started));
+        drop(running);
+    };
+    thread.spawn(work).map_err(SqlError::Thread)?;
+    Ok((opened.await.map_err(|_| SqlError::Closed)??, ended))
+}
+
+impl<D: Database> Writer<D> {
+    /// Reads what is open.
+    pub(super) async fn open(setup: Setup, mut database: D) -> Result<Self, SqlError> {
         let mut engine = Engine::new(setup.settings, setup.seed);
-        load::restore(&reader, &mut engine)?;
+        database.restore(&mut engine).await?;
         setup.clock.go_on_from(engine.now());
         engine.advance(setup.clock.now());
-        if let Some(backup_at) = load::backup_at(&reader)? {
+        if let Some(backup_at) = database.backup_at().await? {
             engine.begin_epoch(backup_at);
         }
         engine.condemn_unreadable();
         engine.grant_grace();
         let changes = engine.take_changes();
-        write::write(&connection, &Batch::of(&engine, &changes)?)?;
+        database.keep(Batch::of(&engine, &changes)?);
+        database.kept().await?;
         engine.evict(changes.changed);
-        let head = watch::Sender::new(engine.head());
-        let keeper = Keeper::start(setup.path.clone(), connection, lock)?;
+        setup.head.send_replace(engine.head());
         let (waiting, flights) = (Waiting::default(), VecDeque::new());
         Ok(Self {
             setup,
-            keeper,
-            reader,
+            database,
             engine,
             waiting,
             flights,
-            records: Arc::default(),
             stale: false,
             failures: 0,
-            inbox_seen: None,
+            letters_left: true,
             paused_until: None,
-            head,
+            unseated: false,
         })
-    }
-
-    /// The number of the newest event that is kept.
-    pub(super) fn head(&self) -> watch::Receiver<Seq> {
-        self.head.subscribe()
-    }
-
-    /// What readers may remember of records.
-    pub(super) fn records(&self) -> Arc<RecordCache> {
-        Arc::clone(&self.records)
-    }
-
-    /// Who makes backups.
-    pub(super) fn copies(&self) -> Copies {
-        self.keeper.copies()
     }
 
     #[cfg(test)]
@@ -139,11 +142,11 @@ impl Writer {
     }
 
     /// Works until the store is closed or nobody is left to ask.
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>, closing: CancellationToken) {
+    pub(super) async fn run(mut self, inbox: &mut mpsc::Receiver<Command>, closing: &CancellationToken) -> End {
         let mut received = Vec::new();
         let mut look = tokio::time::interval(inbox::LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        while !self.unseated {
             let room = self.flights.len() < MAX_FLIGHTS;
             let wake = self.next_wake().filter(|_| room);
             let wake = async {
@@ -154,7 +157,7 @@ impl Writer {
             };
             tokio::select! {
                 biased;
-                kept = self.keeper.kept(), if !self.flights.is_empty() => {
+                kept = self.database.kept(), if !self.flights.is_empty() => {
                     self.land(kept).await;
                     continue;
                 }
@@ -168,11 +171,21 @@ impl Writer {
             }
             self.work_off(&mut received).await;
         }
+        if self.unseated {
+            self.leave();
+            return End::Unseated;
+        }
         inbox.close();
         while inbox.recv_many(&mut received, MAX_COMMANDS).await > 0 {
             self.work_off(&mut received).await;
         }
         self.finish().await;
+        End::Closed
+    }
+
+    /// Tells everybody who waits that another one decides.
+    fn leave(&mut self) {
+        refuse(self.waiting.take_newer(0), &SqlError::Unseated);
     }
 
     /// When something happens by itself: a wait ends, or a task becomes claimable for a claim that waits.
@@ -266,10 +279,10 @@ impl Writer {
             batch
         });
         let flight = Flight::new(answers, changes, loaded, last_wait, self.engine.head());
-        self.records.takes_off(flight.records());
+        self.setup.records.takes_off(flight.records());
         let failures = self.failures;
         while self.flights.len() >= MAX_FLIGHTS {
-            let kept = self.keeper.kept().await;
+            let kept = self.database.kept().await;
             self.land(kept).await;
         }
         match batch {
@@ -277,7 +290,7 @@ impl Writer {
             _ if self.failures > failures => self.crash(flight, &SqlError::Behind),
             Ok(batch) if batch.is_empty() && self.flights.is_empty() => self.arrive(flight),
             Ok(batch) => {
-                self.keeper.keep(batch);
+                self.database.keep(batch);
                 self.flights.push_back(flight);
             }
             Err(error) => {
@@ -293,18 +306,16 @@ impl Writer {
             self.land_all().await;
             self.reload().await?;
         }
-        self.load_for(|engine, needs| batch.iter().for_each(|command| command.need(engine, needs)))
+        self.load_for(|engine, needs| batch.iter().for_each(|command| command.need(engine, needs))).await
     }
 
-    fn load_for(&mut self, need: impl FnOnce(&Engine, &mut Needs)) -> Result<Vec<TaskId>, SqlError> {
+    async fn load_for(&mut self, need: impl FnOnce(&Engine, &mut Needs)) -> Result<Vec<TaskId>, SqlError> {
         let mut needs = Needs::default();
         need(&self.engine, &mut needs);
         if needs == Needs::default() {
             return Ok(Vec::new());
         }
-        let snapshot = self.reader.unchecked_transaction()?;
-        let loaded = load::fetch(&snapshot, needs)?;
-        snapshot.finish()?;
+        let loaded = self.database.fetch(needs).await?;
         let ids = loaded.tasks.iter().map(|(task, _)| task.id()).collect();
         self.engine.absorb(loaded);
         Ok(ids)
@@ -322,7 +333,6 @@ impl Writer {
             self.keep(ended.into_iter().map(Answer::from).collect(), Vec::new(), last_wait, &Opened::default()).await;
             self.land_all().await;
         }
-        drop(self.reader);
-        self.keeper.close();
+        self.database.close().await;
     }
 }

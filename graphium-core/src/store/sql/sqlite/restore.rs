@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::connection;
-use super::error::SqlError;
 use super::files::{PARTS, beside, clear_away, exists, fault, remove_database, sync, sync_name};
 use super::{backup, check};
+use crate::store::sql::error::SqlError;
 
 /// Puts a backup in the place of a database that no process has open. What was there is kept in the folder that is
 /// answered.

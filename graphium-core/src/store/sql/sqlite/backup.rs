@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::check;
 use super::connection;
-use super::error::SqlError;
 use super::files::{beside, clear_away, create_for_owner, exists, fault, remove, remove_database, sync, sync_name};
 use crate::id::Seq;
+use crate::store::sql::error::SqlError;
 
 /// How many pages are copied between two commits.
 const PAGES_AT_A_TIME: i32 = 256;
@@ -26,7 +26,7 @@ pub(super) fn copy(
     to: &Path,
     mut between: impl FnMut() -> Result<(), SqlError>,
 ) -> Result<Seq, SqlError> {
-    let open = |source| SqlError::Open { path: to.to_owned(), source };
+    let open = |source: rusqlite::Error| SqlError::Open { path: to.to_owned(), source: source.into() };
     create_for_owner(to)?;
     let mut copy = Connection::open(to).map_err(open)?;
     copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").map_err(open)?;

@@ -5,18 +5,20 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::batch::Batch;
-use super::command::chain;
-use super::error::SqlError;
-use super::listing::Listing;
+use super::database::{at_once, now};
 use super::write::write;
 use super::{backup, checkpoint, connection};
 use crate::id::Seq;
+use crate::store::sql::batch::Batch;
+use crate::store::sql::command::chain;
+use crate::store::sql::error::SqlError;
+use crate::store::sql::listing::{self, Listing};
+use crate::store::sql::rows::signed;
 
 /// How many pages of what was pruned are given back to the file system at a time.
 const PAGES_GIVEN_BACK: u32 = 1024;
@@ -80,7 +82,8 @@ impl Keeper {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let (done, kept) = mpsc::unbounded_channel();
         let checkpoints = RefCell::new(checkpoint::Checkpoints::of(&path, checkpoint::Bounds::default()));
-        let (listing, behind) = (RefCell::new(Listing::of(&connection)?), Cell::new(false));
+        let (listing, behind) =
+            (RefCell::new(at_once(&connection, |snapshot| now(Listing::of(snapshot)))?), Cell::new(false));
         let work = Work { path, connection, checkpoints, listing, behind, _lock: lock };
         let thread = std::thread::Builder::new().name("graphium-keeper".into());
         let thread = thread.spawn(move || work.run(inbox, &done)).map_err(SqlError::Thread)?;
@@ -189,7 +192,7 @@ impl Work {
         if self.behind.get() {
             return;
         }
-        if let Err(error) = self.listing.borrow_mut().extend(&self.connection, batch.last_number) {
+        if let Err(error) = extend(&self.connection, &mut self.listing.borrow_mut(), batch.last_number) {
             tracing::warn!(error = %chain(&error), "the newest tasks could not be indexed yet");
         }
         if batch.prunes
@@ -205,6 +208,17 @@ impl Work {
         self.behind.set(false);
         Ok(())
     }
+}
+
+/// Goes on with the index of lists, where enough tasks are not in it.
+fn extend(connection: &Connection, listing: &mut Listing, last_number: u64) -> Result<(), SqlError> {
+    let Some(stretch) = listing.next(last_number) else { return Ok(()) };
+    let transaction = connection.unchecked_transaction()?;
+    transaction.prepare_cached(&stretch.entries())?.execute(params![signed(stretch.after), signed(stretch.last)])?;
+    transaction.prepare_cached(listing::MARK)?.execute(params![stretch.field, signed(stretch.last)])?;
+    transaction.commit()?;
+    stretch.done();
+    Ok(())
 }
 
 /// Makes the file smaller by some of the pages that nothing is in any more.

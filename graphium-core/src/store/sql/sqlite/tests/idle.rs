@@ -16,7 +16,7 @@ async fn a_claim_that_waits_and_gets_nothing_writes_nothing() {
     let before = version(&other);
 
     // Longer than the time between two looks into the inbox.
-    let answer = store.claim(&vm1(), asking(session, inbox::LOOK * 2)).await.unwrap();
+    let answer = store.claim(&vm1(), asking(session, crate::store::sql::inbox::LOOK * 2)).await.unwrap();
 
     assert_eq!(answer.claims, []);
     assert_eq!(version(&other), before);

@@ -1,9 +1,12 @@
 //! Writing a batch as one transaction.
 
-use rusqlite::Connection;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql, params_from_iter};
 
-use super::batch::Batch;
-use super::error::SqlError;
+use super::statement::words;
+
+use crate::store::sql::batch::{Batch, Value};
+use crate::store::sql::error::SqlError;
 
 /// How many prepared statements a connection keeps.
 pub(super) const STATEMENTS: usize = 64;
@@ -23,11 +26,23 @@ pub(super) fn write(connection: &Connection, batch: &Batch) -> Result<(), SqlErr
     Ok(())
 }
 
+/// Values are bound without a copy.
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Id(id) => ValueRef::Blob(id.as_bytes()),
+        }))
+    }
+}
+
 fn rows(connection: &Connection, batch: &Batch) -> Result<(), SqlError> {
     for rows in batch.rows() {
-        let mut statement = connection.prepare_cached(rows.statement)?;
+        let mut statement = connection.prepare_cached(words(rows.statement))?;
         for row in rows.iter() {
-            statement.execute(row)?;
+            statement.execute(params_from_iter(row))?;
         }
     }
     Ok(())

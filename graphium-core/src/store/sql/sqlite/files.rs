@@ -5,8 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::command::chain;
-use super::error::SqlError;
+use crate::store::sql::command::chain;
+use crate::store::sql::error::SqlError;
 
 /// The endings of the files that a database is, the one that gives it its name last.
 pub(super) const PARTS: [&str; 4] = ["-journal", "-wal", "-shm", ""];

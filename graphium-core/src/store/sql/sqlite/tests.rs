@@ -12,9 +12,16 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::database::{Snapshot, WORDS};
 use super::*;
 use crate::clock::ManualClock;
 use crate::id::SessionId;
+use crate::store::sql::batch::{Batch, Statement};
+use crate::store::sql::command::Command;
+use crate::store::sql::list::List;
+use crate::store::sql::rows::FIELDS;
+use crate::store::sql::writer::{Setup, Writer};
+use crate::store::sql::{listing, load};
 use crate::store::{Expected, RecordWrite, Report, ReportAnswer, ReportedStatus, StoreErrorKind};
 use crate::task::{NewTask, Outcome, TaskStatus, TaskType};
 
@@ -227,9 +234,10 @@ async fn a_log_whose_numbers_are_used_up_refuses_a_change_and_keeps_what_it_has(
 #[tokio::test]
 async fn settled_tasks_leave_memory() {
     let folder = TempDir::new().unwrap();
-    let clock = SteadyClock::new(Arc::new(ManualClock::default()));
-    let settings = StoreSettings::default();
-    let mut writer = Writer::open(Setup { path: file(&folder), clock, settings, seed: 1 }).unwrap();
+    let clock = Arc::new(SteadyClock::new(Arc::new(ManualClock::default())));
+    let (settings, head, records) = (StoreSettings::default(), watch::Sender::new(Seq(0)), Arc::default());
+    let database = SqliteDatabase::open(&file(&folder)).unwrap();
+    let mut writer = Writer::open(Setup { clock, settings, seed: 1, head, records }, database).await.unwrap();
     let mut parent = backup();
     parent.idempotency_key = Some(crate::task::IdempotencyKey::new("once").unwrap());
     let (id, child) = (parent.id, backup().after([parent.id]));
@@ -252,9 +260,9 @@ async fn every_connection_has_the_settings_of_durability() {
     let folder = TempDir::new().unwrap();
     let store = open(&folder).await;
     for _ in 0..3 {
-        let read = store.readers.read(|reader| {
-            let mode: String = reader.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-            let busy: i64 = reader.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+        let read = store.readers.read(|Snapshot(reader)| {
+            let mode: String = reader.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+            let busy: i64 = reader.query_row("PRAGMA busy_timeout", [], |row| row.get(0)).unwrap();
             Ok((mode, busy))
         });
         assert_eq!(read.await.unwrap(), ("wal".to_owned(), 5000));
@@ -262,8 +270,15 @@ async fn every_connection_has_the_settings_of_durability() {
     let writer = other_connection(&folder);
     let synchronous: i64 = writer.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
     assert_eq!(synchronous, 2, "2 is FULL");
-    let fault = store.readers.read(|reader| Ok(reader.execute("DELETE FROM task", [])?)).await;
+    let delete =
+        |Snapshot(reader): &Snapshot<'_>| Ok(reader.execute("DELETE FROM task", []).map_err(SqlError::from)?);
+    let fault = store.readers.read(delete).await;
     assert!(fault.is_err(), "readers only read");
+}
+
+/// The one number that a question finds.
+fn number(Snapshot(reader): &Snapshot<'_>, question: &str) -> Result<i64, StoreError> {
+    Ok(reader.query_row(question, [], |row| row.get(0)).map_err(SqlError::from)?)
 }
 
 /// How SQLite finds what a statement asks for, step by step.
@@ -286,12 +301,12 @@ async fn hot_statements_look_rows_up_by_key() {
     let by_type = TaskFilter { task_type: Some(TaskType::Deploy), ..TaskFilter::default() };
     let failed = statuses(&[TaskStatus::Failed]);
     let lists = [TaskFilter::default(), open, failed, statuses(&[TaskStatus::Completed]), by_type].into_iter();
-    let lists = lists.flat_map(|filter| list::List::of(filter, &page).unwrap().questions());
+    let lists = lists.flat_map(|filter| List::of(filter, &page).unwrap().questions(&WORDS));
     let lists = lists.map(|question| question.text().to_owned());
     for statement in lists.chain([
-        batch::statement::CHANGE_TASK.to_owned(),
-        batch::statement::HOLD_TASK.to_owned(),
-        load::by_id().to_owned(),
+        statement::words(Statement::ChangeTask).to_owned(),
+        statement::words(Statement::HoldTask).to_owned(),
+        load::by_id(TaskId::generate()).text().to_owned(),
     ]) {
         let plan = plan_of(&connection, &statement);
         // A list without a field goes through the tasks from the newest on: every one belongs to it, or to an index of its own.
@@ -305,7 +320,7 @@ async fn tasks_that_are_named_are_found_by_their_ids_alone() {
     let folder = TempDir::new().unwrap();
     open(&folder).await.close().await;
     let filter = TaskFilter { ids: [TaskId::generate()].into(), ..TaskFilter::default() };
-    let named = list::List::of(filter, &PageRequest::default()).unwrap().named().unwrap();
+    let named = List::of(filter, &PageRequest::default()).unwrap().named(&WORDS).unwrap();
     let plan = plan_of(&other_connection(&folder), named.text());
     assert!(plan.iter().any(|step| step.starts_with("SEARCH task USING") && step.contains("(id=?)")), "{plan:?}");
 }
@@ -314,7 +329,9 @@ async fn tasks_that_are_named_are_found_by_their_ids_alone() {
 async fn what_is_open_is_read_back_without_a_look_at_what_is_settled() {
     let folder = TempDir::new().unwrap();
     open(&folder).await.close().await;
-    let plan = plan_of(&other_connection(&folder), &load::open_tasks());
+    let connection = other_connection(&folder);
+    let open_tasks = load::open_tasks(&Snapshot(&connection));
+    let plan = plan_of(&connection, open_tasks.text());
     assert_eq!(plan[0], "SCAN task USING INDEX task_open", "{plan:?}");
 }
 
@@ -355,7 +372,8 @@ async fn an_index_of_a_store_of_the_version_before_goes_on_from_its_end() {
     submit(&store).await;
     store.close().await;
     let before = "DELETE FROM counter WHERE kind = 'listed' AND name <> 'agent';
-                  UPDATE counter SET name = '' WHERE kind = 'listed'; PRAGMA user_version = 2";
+                  UPDATE counter SET name = '' WHERE kind = 'listed';
+                  ALTER TABLE task DROP COLUMN generation; PRAGMA user_version = 2";
     other_connection(&folder).execute_batch(before).unwrap();
 
     let store = open(&folder).await;
@@ -373,7 +391,7 @@ async fn a_large_submission_takes_as_many_statements_as_a_small_one() {
     let mut count = |tasks: usize| {
         engine.submit(Submission::of("ann", (0..tasks).map(|_| backup()))).unwrap();
         let changes = engine.take_changes();
-        batch::Batch::of(&engine, &changes).unwrap().rows().len()
+        Batch::of(&engine, &changes).unwrap().rows().len()
     };
     assert_eq!(count(1), count(500));
 }
@@ -385,12 +403,12 @@ async fn a_read_without_end_is_broken_off() {
     let readers = Readers::new(&file(&folder), Duration::from_millis(100), Arc::default());
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     for _ in 0..3 {
-        let read = readers.read(move |reader| Ok(reader.query_row(endless, [], |row| row.get::<_, i64>(0))?));
+        let read = readers.read(move |snapshot| number(snapshot, endless));
         let broken_off = tokio::time::timeout(PATIENCE, read).await.unwrap();
         assert!(broken_off.unwrap_err().to_string().contains("in time"));
     }
     let count = "SELECT count(*) FROM task";
-    let count = readers.read(move |reader| Ok(reader.query_row(count, [], |row| row.get::<_, i64>(0))?)).await;
+    let count = readers.read(move |snapshot| number(snapshot, count)).await;
     assert_eq!(count.unwrap(), 0, "the readers are still good");
     readers.close().await;
     store.close().await;
@@ -518,7 +536,7 @@ async fn who_speaks_for_a_host_and_what_it_saw_is_kept_before_the_answer() {
 /// submissions it took.
 async fn submit_a_stretch(store: &SqliteStore) -> usize {
     let tasks = usize::try_from(listing::STRETCH).unwrap();
-    let submissions = tasks.div_ceil(crate::store::MAX_TASKS_PER_SUBMISSION) + listing::FIELDS.len();
+    let submissions = tasks.div_ceil(crate::store::MAX_TASKS_PER_SUBMISSION) + FIELDS.len();
     for _ in 0..submissions {
         submit_elsewhere(store).await.unwrap();
         let tasks = (0..crate::store::MAX_TASKS_PER_SUBMISSION).map(|_| backup());
@@ -529,10 +547,10 @@ async fn submit_a_stretch(store: &SqliteStore) -> usize {
 
 /// Up to which number tasks are indexed, by each field.
 async fn listed_to(store: &SqliteStore) -> [u64; 4] {
-    let read = |connection: &Connection| {
+    let read = |snapshot: &Snapshot<'_>| {
         let mut ends = [0; 4];
-        for (end, field) in ends.iter_mut().zip(listing::FIELDS) {
-            *end = listing::listed_to(connection, field)?;
+        for (end, field) in ends.iter_mut().zip(FIELDS) {
+            *end = now(listing::listed_to(snapshot, field))?;
         }
         Ok(ends)
     };
@@ -549,7 +567,7 @@ async fn once_the_inbox_is_empty(store: &SqliteStore) -> Vec<Task> {
     let empty = async {
         loop {
             let left = "SELECT count(*) FROM inbox";
-            let left = store.readers.read(move |reader| Ok(reader.query_row(left, [], |row| row.get::<_, i64>(0))?));
+            let left = store.readers.read(move |snapshot| number(snapshot, left));
             if left.await.unwrap() == 0 {
                 break;
             }

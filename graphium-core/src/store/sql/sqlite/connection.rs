@@ -8,10 +8,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use tokio::time::Instant;
 
-use super::error::SqlError;
 use super::files::{beside, exists};
-use super::rows::count;
 use super::write::STATEMENTS;
+use crate::store::sql::error::SqlError;
+use crate::store::sql::rows::count;
 
 /// How long a statement waits for a lock of SQLite's own.
 const BUSY: Duration = Duration::from_secs(5);
@@ -23,6 +23,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("migrations/0001_queue.sql")),
     M::up(include_str!("migrations/0002_unreadable.sql")),
     M::up(include_str!("migrations/0003_listing.sql")),
+    M::up(include_str!("migrations/0004_generation.sql")),
 ];
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, SqlError> {
@@ -41,8 +42,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, SqlError> {
 fn not_opened(path: &Path) -> impl Fn(rusqlite::Error) -> SqlError {
     move |source| match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => SqlError::NoStore { path: path.to_owned() },
-        Some(ErrorCode::DatabaseCorrupt) => SqlError::Damaged { path: path.to_owned(), source },
-        _ => SqlError::Open { path: path.to_owned(), source },
+        Some(ErrorCode::DatabaseCorrupt) => SqlError::Damaged { path: path.to_owned(), source: source.into() },
+        _ => SqlError::Open { path: path.to_owned(), source: source.into() },
     }
 }
 
@@ -104,7 +105,7 @@ pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), Sq
     version(path, connection)?;
     Migrations::from_slice(MIGRATIONS)
         .to_latest(connection)
-        .map_err(|source| SqlError::Migrate { path: path.to_owned(), source })
+        .map_err(|source| SqlError::Migrate { path: path.to_owned(), source: source.into() })
 }
 
 /// Keeps other processes from the database until it is dropped.

@@ -9,9 +9,11 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::connection;
-use super::error::SqlError;
-use super::record_cache::RecordCache;
-use crate::store::StoreError;
+use super::database::{Snapshot, at_once, now};
+use crate::store::sql::error::SqlError;
+use crate::store::sql::read;
+use crate::store::sql::record_cache::{Recall, RecordCache};
+use crate::store::{Record, RecordKey, StoreError};
 
 /// How many connections read at a time.
 const READERS: usize = 2;
@@ -39,15 +41,10 @@ impl Readers {
         Self { path: path.to_owned(), cap, permits, idle, records }
     }
 
-    /// What needs no read.
-    pub(super) fn cache(&self) -> &RecordCache {
-        &self.records
-    }
-
     /// Does a read, on a thread where it may block. All its questions see the same state of the database.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, SqlError> + Send + 'static,
+        read: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let permit = timeout(ACQUIRE, Arc::clone(&self.permits).acquire_owned()).await.map_err(|_| SqlError::Slow)?;
         let permit = permit.map_err(|_| SqlError::Closed)?;
@@ -57,17 +54,30 @@ impl Readers {
             drop(permit);
             answer
         });
-        Ok(done.await.map_err(SqlError::Read)??)
+        done.await.map_err(SqlError::Read)?
     }
 
-    fn read_now<T>(&self, read: impl FnOnce(&Connection) -> Result<T, SqlError>) -> Result<T, SqlError> {
+    /// One record, from memory where it is remembered.
+    pub(super) async fn record(&self, key: &RecordKey) -> Result<Option<Record>, StoreError> {
+        let asked = match self.records.recall(key) {
+            Recall::Known(record) => return Ok(Some(record)),
+            Recall::Unknown(asked) => asked,
+        };
+        let key = key.clone();
+        let found = self.read(move |snapshot| now(read::record(snapshot, &key))).await?;
+        if let Some(record) = &found {
+            self.records.remember(asked, record);
+        }
+        Ok(found)
+    }
+
+    fn read_now<T>(&self, read: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.idle().pop();
         let connection = idle.map_or_else(|| connection::reader(&self.path), Ok)?;
         let until = Instant::now() + self.cap;
-        connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() >= until))?;
-        let snapshot = connection.unchecked_transaction()?;
-        let answer = read(&snapshot)?;
-        snapshot.finish()?;
+        let cap = connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || Instant::now() >= until));
+        cap.map_err(SqlError::from)?;
+        let answer = at_once(&connection, read)?;
         // A connection on which something failed is not used again.
         self.idle().push(connection);
         Ok(answer)

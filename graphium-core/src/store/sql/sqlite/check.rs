@@ -1,14 +1,17 @@
 //! Looking through a whole database for what does not belong together.
 
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
-use super::error::SqlError;
-use super::listing::{FIELDS, listed_to};
-use super::load::{self, signed};
-use super::rows::{self, ATTEMPT_COLUMNS, EVENT_COLUMNS, HOSTS, RECORD_COLUMNS, TASK_COLUMNS, WITH_SPEC, count};
+use super::database::{Snapshot, at_once, now};
 use crate::id::{Seq, TaskId};
 use crate::store::StoreSettings;
 use crate::store::engine::Engine;
+use crate::store::sql::error::SqlError;
+use crate::store::sql::listing::listed_to;
+use crate::store::sql::load;
+use crate::store::sql::rows::{
+    self, ATTEMPT_COLUMNS, EVENT_COLUMNS, FIELDS, HOSTS, RECORD_COLUMNS, Row, TASK_COLUMNS, WITH_SPEC, count, signed,
+};
 
 /// Something in a store's file that is not as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +122,7 @@ fn unreadable(connection: &Connection) -> Result<Vec<StoreFinding>, SqlError> {
     })?;
     let attempts = format!("SELECT task.id, {ATTEMPT_COLUMNS} FROM attempt JOIN task ON task.number = attempt.task");
     found.look(connection, &attempts, |row| {
-        let task = rows::id(row, "id", TaskId::from_uuid)?;
+        let task = TaskId::from_uuid(row.uuid("id")?);
         let (entry, why) = rows::attempt_with_faults(task, row)?;
         Ok(why.map(|why| format!("attempt {} of task {task}: {why}", entry.record.attempt)))
     })?;
@@ -143,7 +146,7 @@ impl Unreadable {
         &mut self,
         connection: &Connection,
         question: &str,
-        name: impl Fn(&Row<'_>) -> Result<Option<String>, SqlError>,
+        name: impl Fn(&rusqlite::Row<'_>) -> Result<Option<String>, SqlError>,
     ) -> Result<(), SqlError> {
         let mut statement = connection.prepare(question)?;
         let mut rows = statement.query([])?;
@@ -190,7 +193,7 @@ pub(super) fn unsound(connection: &Connection) -> Result<Vec<StoreFinding>, SqlE
         }
     }
     for field in FIELDS {
-        let listed = signed(listed_to(&transaction, field)?);
+        let listed = signed(now(listed_to(&Snapshot(&transaction), field))?);
         let question = format!(
             "SELECT (SELECT count(*) FROM task WHERE number <= ?1 AND {field} IS NOT NULL)
                   - (SELECT count(*) FROM listing JOIN task ON task.number = listing.number
@@ -206,7 +209,7 @@ pub(super) fn unsound(connection: &Connection) -> Result<Vec<StoreFinding>, SqlE
     }
     transaction.finish()?;
     let mut engine = Engine::new(StoreSettings::default(), 0);
-    match load::restore(connection, &mut engine) {
+    match at_once(connection, |snapshot| now(load::restore(snapshot, &mut engine))) {
         Err(SqlError::Corrupt { what, .. }) => {
             findings.push(StoreFinding { problem: format!("{what} cannot be read back"), advice: RESTORE });
         }

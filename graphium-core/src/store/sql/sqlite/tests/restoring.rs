@@ -199,7 +199,7 @@ async fn a_backup_of_an_older_version_is_looked_through_and_restored() {
     let id = submit(&store).await;
     store.close().await;
     SqliteStore::backup_file(&file(&folder), &copy_of(&folder)).await.unwrap();
-    let older = "DROP TABLE unreadable; PRAGMA user_version = 1";
+    let older = "DROP TABLE unreadable; ALTER TABLE task DROP COLUMN generation; PRAGMA user_version = 1";
     Connection::open(copy_of(&folder)).unwrap().execute_batch(older).unwrap();
 
     assert_eq!(SqliteStore::check(&copy_of(&folder)).await.unwrap(), []);

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::sql::checkpoint::{Bounds, Checkpoints};
+use crate::store::sql::sqlite::checkpoint::{Bounds, Checkpoints};
 
 /// What one commit adds to the log, roughly.
 const COMMIT: u64 = 64 << 10;
@@ -28,7 +28,9 @@ impl Log {
     }
 
     fn commit(&mut self) {
-        self.connection.execute("INSERT INTO filler VALUES (randomblob(?))", [load::signed(COMMIT)]).unwrap();
+        self.connection
+            .execute("INSERT INTO filler VALUES (randomblob(?))", [crate::store::sql::rows::signed(COMMIT)])
+            .unwrap();
         self.checkpoints.after_commit(&self.connection);
     }
 

@@ -51,16 +51,16 @@ fn in_lane(agent: &AgentId) -> NewTask {
 
 fn set_spec(connection: &Connection, id: TaskId, spec: &str) {
     let update = "UPDATE task_spec SET spec = ? WHERE number = (SELECT number FROM task WHERE id = ?)";
-    connection.execute(update, params![spec, rows::key(id)]).unwrap();
+    connection.execute(update, params![spec, id.as_uuid().into_bytes()]).unwrap();
 }
 
 fn set_state(connection: &Connection, id: TaskId, state: &str) {
-    connection.execute("UPDATE task SET state = ? WHERE id = ?", params![state, rows::key(id)]).unwrap();
+    connection.execute("UPDATE task SET state = ? WHERE id = ?", params![state, id.as_uuid().into_bytes()]).unwrap();
 }
 
 fn spec_of(connection: &Connection, id: TaskId) -> String {
     let question = "SELECT spec FROM task_spec JOIN task USING (number) WHERE id = ?";
-    connection.query_row(question, [rows::key(id)], |row| row.get(0)).unwrap()
+    connection.query_row(question, [id.as_uuid().into_bytes()], |row| row.get(0)).unwrap()
 }
 
 fn failure(task: &Task) -> &crate::task::Failure {
@@ -302,7 +302,7 @@ async fn a_restored_store_with_a_claimed_task_that_cannot_be_read_back_opens() {
     scene.store.close().await;
     SqliteStore::restore(&copy, &file(&scene.folder)).await.unwrap();
     let damage = "UPDATE task SET attempt = -1 WHERE id = ?";
-    assert_eq!(other_connection(&scene.folder).execute(damage, [rows::key(poison)]).unwrap(), 1);
+    assert_eq!(other_connection(&scene.folder).execute(damage, [poison.as_uuid().into_bytes()]).unwrap(), 1);
     let scene = Scene { store: open(&scene.folder).await, folder: scene.folder };
 
     assert_eq!(failure(&scene.store.task(poison).await.unwrap()).code, FailureCode::Unreadable);
@@ -362,7 +362,10 @@ async fn a_task_that_cannot_be_read_back_is_pruned_whole_when_its_time_is_over()
     store.submit(Submission::of("ann", [poison])).await.unwrap();
     let last = submit(&store).await;
     store.close().await;
-    set_spec(&other_connection(&folder), id, "{");
+    let other = other_connection(&folder);
+    set_spec(&other, id, "{");
+    // As after a newer deployment: the tasks of the newest are kept.
+    other.execute("UPDATE generation SET newest = 2", []).unwrap();
     let store = open().await;
     store.cancel(dependency, "ann").await.unwrap();
     // As the index of lists stands once enough tasks came.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::time::Instant;
 
-use super::error::SqlError;
 use super::files;
 use super::readers::MAX_READ;
+use crate::store::sql::error::SqlError;
 
 /// How long the log may grow and readers be waited for.
 #[derive(Debug, Clone, Copy)]
