@@ -68,6 +68,7 @@
 //! |---|---|
 //! | *(none)* | types, traits, planning, the memory store and runtime, the agent, the control plane |
 //! | `sqlite` | the SQLite store |
+//! | `postgres` | the PostgreSQL store |
 //! | `docker` | the Docker runtime |
 //! | `conformance` | the suites |
 //! | `openapi` | `utoipa::ToSchema` on what crosses the wire |

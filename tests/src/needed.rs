@@ -13,8 +13,11 @@ impl Needed {
     /// What the look for it found, or why it is missing. The variable turns a missing thing from a reason to skip into a
     /// failure.
     #[must_use]
-    pub fn new<T>(look: Result<T, String>, variable: &str) -> Self {
-        Self { missing: look.err(), required: std::env::var_os(variable).is_some_and(|value| value == "1") }
+    pub fn new<T>(look: Result<T, impl ToString>, variable: &str) -> Self {
+        Self {
+            missing: look.err().map(|why| why.to_string()),
+            required: std::env::var_os(variable).is_some_and(|value| value == "1"),
+        }
     }
 
     /// A test that needs it: without it reported as ignored, never as passed.

@@ -1,0 +1,87 @@
+//! Who decides: one server at a time, under a term that only grows.
+//!
+//! A server that wants the seat takes it when it is free, or when whoever has it was not seen for [`UNSEEN`] by the clock of
+//! the database. Whoever has it is seen every [`SEEN_EVERY`], and shows its term in each of its commits: after another
+//! server has taken the seat, none of the former one is kept. Nothing but a row of a table is used for it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+
+use super::connection::SETTINGS;
+use super::fault::Reach;
+use crate::store::sql::error::SqlError;
+
+/// How often whoever has the seat shows that it is there.
+pub(super) const SEEN_EVERY: Duration = Duration::from_secs(1);
+/// After how long without a sign of it somebody else takes the seat.
+pub(super) const UNSEEN: Duration = Duration::from_secs(5);
+
+/// Shows that this is still the term, and that no other server takes the seat before the transaction is over.
+pub(super) const FENCE: &str = "
+    WITH held AS MATERIALIZED (SELECT 1 FROM seat WHERE term = $1 AND server = $2 FOR SHARE)
+    SELECT 1 / count(*) FROM held";
+
+/// A seat that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seat {
+    pub(super) term: i64,
+    pub(super) server: Uuid,
+    /// Until when nobody else can have taken it.
+    pub(super) safe_until: Instant,
+}
+
+/// Takes the seat, if it is to be had.
+pub(super) async fn take(client: &Client, server: Uuid, name: &str) -> Result<Option<Seat>, SqlError> {
+    let question = format!(
+        "UPDATE seat SET term = term + 1, server = $1, name = $2, seen_at = clock_timestamp()
+         WHERE server IS NULL OR server = $1 OR seen_at < clock_timestamp() - interval '{} milliseconds'
+         RETURNING term",
+        UNSEEN.as_millis()
+    );
+    // From before the instant at which the database looked at its clock.
+    let began = Instant::now();
+    let rows = in_transaction(client, &question, &[&server, &name]).await?;
+    let term = rows.first().map(|row| row.get("term"));
+    Ok(term.map(|term| Seat { term, server, safe_until: began + UNSEEN }))
+}
+
+impl Seat {
+    /// Shows that whoever has it is there.
+    pub(super) async fn show(&mut self, client: &Client) -> Result<(), SqlError> {
+        let began = Instant::now();
+        let question = "UPDATE seat SET seen_at = clock_timestamp() WHERE term = $1 AND server = $2 RETURNING term";
+        let rows = in_transaction(client, question, &[&self.term, &self.server]).await?;
+        if rows.is_empty() {
+            return Err(SqlError::Unseated);
+        }
+        self.safe_until = began + UNSEEN;
+        Ok(())
+    }
+
+    /// Leaves it to whoever comes first.
+    pub(super) async fn leave(&self, client: &Client) -> Result<(), SqlError> {
+        let question = "UPDATE seat SET server = NULL WHERE term = $1 AND server = $2 RETURNING term";
+        in_transaction(client, question, &[&self.term, &self.server]).await.map(drop)
+    }
+}
+
+async fn in_transaction(
+    client: &Client,
+    question: &str,
+    values: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+) -> Result<Vec<tokio_postgres::Row>, SqlError> {
+    client.batch_execute(&format!("BEGIN; {SETTINGS}")).in_time().await?;
+    let answer = client.query(question, values).in_time().await;
+    let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    client.batch_execute(end).in_time().await?;
+    answer
+}
+
+/// Whether an error is that of a commit whose term is over.
+pub(super) fn is_over(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::DIVISION_BY_ZERO)
+}
