@@ -328,7 +328,7 @@ fn a_module_that_points_back_is_caught_however_it_says_so() {
 fn a_module_that_points_forward_is_not_caught() {
     for (file, source) in [
         ("graphium-core/src/store/call.rs", "use crate::task::Task; use super::StoreError;"),
-        ("graphium-core/src/store/sql/mod.rs", "use rusqlite::Connection;"),
+        ("graphium-core/src/store/sql/sqlite/mod.rs", "use rusqlite::Connection;"),
         ("graphium-core/src/deploy/docker/mod.rs", "use bollard::Docker; async fn f() {}"),
         ("graphium-core/src/clock.rs", "fn f() { std::time::SystemTime::now(); }"),
         ("graphium-core/src/store/call.rs", "#[cfg(test)] mod tests { use crate::deploy::Deployer; }"),
