@@ -10,13 +10,13 @@ use anyhow::Context;
 use graphium_core::id::{AgentId, InstallationId};
 use graphium_http::client::{AgentCredential, AgentKey, Client, HttpAgent};
 use graphium_http::wire::{CreateToken, TokenRole};
+use graphium_tests::Line;
 use rustix::process::{Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use crate::agent::{self, Orders, TAKEN_OVER};
 use crate::clock::WrongClock;
 use crate::ledger::Ledger;
-use crate::line::Line;
 use crate::server::{LEASE, PATIENCE, process};
 
 /// An agent that has joined.
@@ -58,7 +58,7 @@ impl Fleet {
         let clock = wrong.then(|| WrongClock::new(&self.folder.join(format!("{id}.clock")))).transpose()?;
         let orders = Orders {
             id: id.clone(),
-            url: line.url.clone(),
+            url: line.url(),
             key: key.to_text(),
             identity,
             journal: PathBuf::new(),

@@ -12,6 +12,7 @@ use graphium_core::store::{PageRequest, TaskFilter};
 use graphium_core::task::{Priority, TaskStatus};
 use graphium_http::client::Client;
 use graphium_http::wire::SubmitTask;
+use graphium_tests::Line;
 use graphium_tests::history::{History, broken};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -23,7 +24,6 @@ use crate::fleet::Fleet;
 use crate::gather;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
-use crate::line::Line;
 use crate::reader::{self, Seen};
 use crate::script;
 use crate::server::{LEASE, Over, PATIENCE, Server};
@@ -111,7 +111,7 @@ impl Ground {
 
     fn follow(&mut self) -> anyhow::Result<()> {
         let token = self.token()?;
-        let url = self.lines[1].url.clone();
+        let url = self.lines[1].url();
         let client = Client::builder(&url).token(&token).build()?;
         let (events, frames) = (Seen::default(), Seen::default());
         let ledger = || Arc::clone(&self.ledger);
@@ -123,7 +123,7 @@ impl Ground {
 
     fn submit(&mut self) -> anyhow::Result<()> {
         for name in 0..CLIENTS {
-            let line = Client::builder(&self.lines[0].url).token(self.token()?).call_timeout(CALL_TIMEOUT).build()?;
+            let line = Client::builder(self.lines[0].url()).token(self.token()?).call_timeout(CALL_TIMEOUT).build()?;
             let journal = Journal::open(&self.journals().join(format!("client-{name}")))?;
             let seed = self.seed.wrapping_add(1_000 + name as u64);
             let ledger = Arc::clone(&self.ledger);

@@ -16,7 +16,6 @@ mod ground;
 mod journal;
 mod kills;
 mod ledger;
-mod line;
 mod reader;
 mod recorded;
 mod script;

@@ -2,12 +2,14 @@
 
 mod engine;
 pub mod history;
+mod line;
 mod needed;
 mod postgres;
 mod probe;
 mod server;
 
 pub use engine::EnginePresence;
+pub use line::Line;
 pub use needed::Needed;
 pub use postgres::PostgresServer;
 pub use probe::{file_system, probe_image};

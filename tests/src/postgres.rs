@@ -109,6 +109,12 @@ impl PostgresServer {
         Ok(self.address(&name))
     }
 
+    /// Where it listens, on the loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The address of a database of this server.
     #[must_use]
     pub fn address(&self, database: &str) -> String {

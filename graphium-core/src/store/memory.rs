@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::engine::{ClaimStep, Engine, Entry, not_found};
 use super::page::{ByName, ByNumber, ByOrder, MAX_EXAMINED, check_events, check_filter, check_limit, no_place};
+use super::reply::{Receiver, Reply};
 use super::steady::SteadyClock;
 use super::waiting::{ClaimReply, Ended, Waiting};
 use super::{
@@ -100,13 +101,7 @@ impl MemoryStore {
     }
 
     /// Waits for the end of a claim; what becomes claimable by time alone is noticed here.
-    async fn wait(
-        &self,
-        agent: &AgentId,
-        number: u64,
-        until: Instant,
-        mut reply: oneshot::Receiver<ClaimReply>,
-    ) -> ClaimReply {
+    async fn wait(&self, agent: &AgentId, number: u64, until: Instant, mut reply: Receiver<ClaimAnswer>) -> ClaimReply {
         loop {
             let timer = self.next_timer().map_or(until, |timer| timer.min(until));
             tokio::select! {
@@ -133,7 +128,7 @@ impl MemoryStore {
 impl AgentStore for MemoryStore {
     async fn claim(&self, agent: &AgentId, request: ClaimRequest) -> Result<ClaimAnswer, StoreError> {
         let wait = request.wait;
-        let (reply, receiver) = oneshot::channel();
+        let (reply, receiver) = Reply::channel();
         let waits = self.act(|Shelf { engine, waiting, .. }| {
             let replaced = waiting.replace(engine, agent, &request);
             replaced.into_iter().for_each(Ended::send);

@@ -13,6 +13,7 @@ mod page;
 pub mod paging;
 mod query;
 mod record;
+mod reply;
 mod restored;
 mod retention;
 #[cfg(feature = "sql")]

@@ -111,6 +111,11 @@ pub struct RecordWrite {
     pub key: RecordKey,
     /// What must be there before.
     pub expected: Expected,
-    /// The new content; none deletes the record.
+    /// The new content; none deletes the record, and null is a content like any other.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub body: Option<Value>,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(body: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(body).map(Some)
 }

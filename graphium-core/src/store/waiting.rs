@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::engine::{Engine, Waiter};
+use super::reply::Reply;
 use super::{ClaimAnswer, ClaimRequest, StoreError};
 use crate::id::AgentId;
 
@@ -28,31 +28,31 @@ pub(super) struct Waiting {
 struct Waits {
     waiter: Waiter,
     until: Instant,
-    reply: oneshot::Sender<ClaimReply>,
+    reply: Reply<ClaimAnswer>,
 }
 
 /// A claim that is over, with its answer. Send it once what it tells of is kept.
 #[derive(Debug)]
 pub(super) struct Ended {
-    reply: oneshot::Sender<ClaimReply>,
+    reply: Reply<ClaimAnswer>,
     answer: ClaimReply,
 }
 
 impl Ended {
     /// An answer to a claim.
-    pub(super) fn new(reply: oneshot::Sender<ClaimReply>, answer: ClaimReply) -> Self {
+    pub(super) fn new(reply: Reply<ClaimAnswer>, answer: ClaimReply) -> Self {
         Self { reply, answer }
     }
 
     /// Whom to answer, and what.
     #[cfg(feature = "sql")]
-    pub(super) fn into_parts(self) -> (oneshot::Sender<ClaimReply>, ClaimReply) {
+    pub(super) fn into_parts(self) -> (Reply<ClaimAnswer>, ClaimReply) {
         (self.reply, self.answer)
     }
 
     /// Answers, unless nobody listens any more.
     pub(super) fn send(self) {
-        drop(self.reply.send(self.answer));
+        self.reply.send(self.answer);
     }
 }
 
@@ -62,7 +62,7 @@ impl Waiting {
         &mut self,
         engine: &mut Engine,
         waiter: Waiter,
-        reply: oneshot::Sender<ClaimReply>,
+        reply: Reply<ClaimAnswer>,
     ) -> (u64, Option<Ended>) {
         let agent = waiter.agent.clone();
         self.forget_gone(&agent);
@@ -143,7 +143,7 @@ impl Waiting {
 
     /// Takes out the waits that are over, for want of an engine that could answer them.
     #[cfg(feature = "sql")]
-    pub(super) fn take_overdue(&mut self) -> Vec<oneshot::Sender<ClaimReply>> {
+    pub(super) fn take_overdue(&mut self) -> Vec<Reply<ClaimAnswer>> {
         let overdue = self.overdue().into_iter();
         overdue.filter_map(|(number, agent)| self.remove(&agent, number)).map(|waits| waits.reply).collect()
     }
@@ -163,7 +163,7 @@ impl Waiting {
 
     /// Takes out the waits that are newer than this one.
     #[cfg(feature = "sql")]
-    pub(super) fn take_newer(&mut self, last: u64) -> Vec<oneshot::Sender<ClaimReply>> {
+    pub(super) fn take_newer(&mut self, last: u64) -> Vec<Reply<ClaimAnswer>> {
         let newer: Vec<_> = self.ends.iter().filter(|(_, number, _)| *number > last).cloned().collect();
         newer
             .into_iter()
@@ -211,12 +211,12 @@ mod tests {
     }
 
     /// A claim waits, and nearly as long as its wait has passed.
-    fn waiting_claim() -> (Bench, oneshot::Receiver<ClaimReply>) {
+    fn waiting_claim() -> (Bench, super::super::reply::Receiver<ClaimAnswer>) {
         let mut engine = Engine::new(StoreSettings::default(), 7);
         let agent = AgentId::new("vm1").unwrap();
         let request = ClaimRequest::hello(SessionId::generate(), "m1").asking(1, Duration::from_secs(10));
         let Ok(ClaimStep::Wait(waiter)) = engine.claim(&agent, request.clone()) else { panic!("nothing is there") };
-        let (reply, receiver) = oneshot::channel();
+        let (reply, receiver) = Reply::channel();
         let mut waiting = Waiting::default();
         waiting.add(&mut engine, waiter, reply);
         engine.advance(Timestamp::EPOCH.after(Duration::from_secs(9)));

@@ -1,18 +1,21 @@
 //! What callers ask of the writer, and how they hear of it.
 
-use tokio::sync::oneshot;
+#[cfg(feature = "postgres")]
+use std::sync::Arc;
+
+use serde::Serialize;
 
 use super::error::SqlError;
 use crate::id::{AgentId, TaskId};
 use crate::store::engine::{ClaimStep, Engine, Needs};
+use crate::store::reply::{Reply, To};
+#[cfg(feature = "postgres")]
+use crate::store::sql::passed_on::{PassedOn, Told};
 use crate::store::waiting::Waiting;
 use crate::store::{
     ClaimAnswer, ClaimRequest, Host, InventoryReport, Pruned, StoreError, StoreStatus, Submission, Submitted, TaskStats,
 };
 use crate::task::Task;
-
-/// Where an answer goes.
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// One call of a caller.
 #[derive(Debug)]
@@ -30,23 +33,43 @@ pub(super) enum Command {
     Hosts(Reply<Vec<Host>>),
 }
 
-/// An answer that is sent once it is known whether what it tells of is kept.
-pub(super) struct Answer(Box<dyn FnOnce(Option<StoreError>) + Send>);
+/// An answer that is given once it is known whether what it tells of is kept.
+pub(super) enum Answer {
+    Here(Box<dyn FnOnce(Option<StoreError>) + Send>),
+    /// For another server: kept together with what it tells of.
+    #[cfg(feature = "postgres")]
+    Away {
+        call: Arc<PassedOn>,
+        body: Result<String, serde_json::Error>,
+    },
+}
 
 impl Answer {
-    pub(super) fn new<T: Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> Self {
-        // Nobody may listen any more; what was asked for is done all the same.
-        Self(Box::new(move |fault| drop(reply.send(fault.map_or(result, Err)))))
+    pub(super) fn new<T: Serialize + Send + 'static>(reply: Reply<T>, result: Result<T, StoreError>) -> Self {
+        match reply.into_parts() {
+            // Nobody may listen any more; what was asked for is done all the same.
+            To::Here(sender) => Self::Here(Box::new(move |fault| drop(sender.send(fault.map_or(result, Err))))),
+            #[cfg(feature = "postgres")]
+            To::Away(call) => Self::Away { call, body: serde_json::to_string(&Told::from(result)) },
+        }
     }
 
     /// Tells the caller what came of it.
     pub(super) fn send(self) {
-        (self.0)(None);
+        match self {
+            Self::Here(send) => send(None),
+            #[cfg(feature = "postgres")]
+            Self::Away { call, .. } => call.answered(),
+        }
     }
 
     /// Tells the caller that nothing came of it.
     pub(super) fn refuse(self, error: &SqlError) {
-        (self.0)(Some(not_kept(error)));
+        match self {
+            Self::Here(send) => send(Some(not_kept(error))),
+            #[cfg(feature = "postgres")]
+            Self::Away { call, .. } => call.let_go(),
+        }
     }
 }
 
@@ -117,6 +140,10 @@ impl Command {
 
     /// Does it in memory. A claim for which there is nothing joins those that wait.
     pub(super) fn apply(self, engine: &mut Engine, waiting: &mut Waiting, answers: &mut Vec<Answer>) {
+        #[cfg(feature = "postgres")]
+        if self.is_taken_back() {
+            return;
+        }
         match self {
             Self::Submit(submission, reply) => answers.push(Answer::new(reply, engine.submit(submission))),
             Self::Claim(agent, request, reply) => claim(engine, waiting, answers, (&agent, request, reply)),
@@ -134,18 +161,34 @@ impl Command {
         }
     }
 
+    /// Whether another server passed it on and does not wait any more, or it is taken up anew in another term.
+    #[cfg(feature = "postgres")]
+    fn is_taken_back(&self) -> bool {
+        match self {
+            Self::Submit(_, reply) => reply.is_taken_back(),
+            Self::Claim(_, _, reply) => reply.is_taken_back(),
+            Self::Inventory(_, _, reply) => reply.is_taken_back(),
+            Self::Cancel(_, _, reply) | Self::Retry(_, _, reply) => reply.is_taken_back(),
+            Self::Sweep(reply) => reply.is_taken_back(),
+            Self::Status(reply) | Self::Confirm(_, reply) => reply.is_taken_back(),
+            Self::Prune(reply) => reply.is_taken_back(),
+            Self::Stats(reply) => reply.is_taken_back(),
+            Self::Hosts(reply) => reply.is_taken_back(),
+        }
+    }
+
     /// Tells the caller that nothing came of it.
     pub(super) fn refuse(self, error: &SqlError) {
         match self {
-            Self::Submit(_, reply) => drop(reply.send(Err(not_kept(error)))),
-            Self::Claim(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
-            Self::Inventory(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
-            Self::Cancel(_, _, reply) | Self::Retry(_, _, reply) => drop(reply.send(Err(not_kept(error)))),
-            Self::Sweep(reply) => drop(reply.send(Err(not_kept(error)))),
-            Self::Status(reply) | Self::Confirm(_, reply) => drop(reply.send(Err(not_kept(error)))),
-            Self::Prune(reply) => drop(reply.send(Err(not_kept(error)))),
-            Self::Stats(reply) => drop(reply.send(Err(not_kept(error)))),
-            Self::Hosts(reply) => drop(reply.send(Err(not_kept(error)))),
+            Self::Submit(_, reply) => reply.send(Err(not_kept(error))),
+            Self::Claim(_, _, reply) => reply.send(Err(not_kept(error))),
+            Self::Inventory(_, _, reply) => reply.send(Err(not_kept(error))),
+            Self::Cancel(_, _, reply) | Self::Retry(_, _, reply) => reply.send(Err(not_kept(error))),
+            Self::Sweep(reply) => reply.send(Err(not_kept(error))),
+            Self::Status(reply) | Self::Confirm(_, reply) => reply.send(Err(not_kept(error))),
+            Self::Prune(reply) => reply.send(Err(not_kept(error))),
+            Self::Stats(reply) => reply.send(Err(not_kept(error))),
+            Self::Hosts(reply) => reply.send(Err(not_kept(error))),
         }
     }
 }

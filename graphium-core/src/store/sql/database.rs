@@ -20,6 +20,9 @@ pub(super) trait Database: Send + Sized + 'static {
     /// Waits for the end of the oldest batch of which this has not told yet.
     fn kept(&mut self) -> impl Future<Output = Result<(), SqlError>> + Send;
 
+    /// Whether nobody else can have begun to decide meanwhile, so that what changes nothing may be answered without a commit.
+    fn is_sure(&self) -> bool;
+
     /// Begins anew, on connections that are not in the middle of anything: what is read from then on is what is kept, and
     /// no batch that was handed over before is kept any more.
     fn reopen(&mut self) -> impl Future<Output = Result<(), SqlError>> + Send;

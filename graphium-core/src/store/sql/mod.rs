@@ -20,6 +20,8 @@ mod listing;
 #[expect(clippy::future_not_send, reason = "a file is asked on one thread, another database by futures that are Send")]
 mod load;
 #[cfg(feature = "postgres")]
+mod passed_on;
+#[cfg(feature = "postgres")]
 mod postgres;
 #[expect(clippy::future_not_send, reason = "a file is asked on one thread, another database by futures that are Send")]
 mod read;
@@ -34,6 +36,8 @@ mod rows;
 mod sqlite;
 mod writer;
 
+#[cfg(feature = "postgres")]
+pub(in crate::store) use self::passed_on::PassedOn;
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresSettings, PostgresStore};
 #[cfg(feature = "sqlite")]

@@ -9,6 +9,7 @@ use self::value::{id, integer, micros, text, word};
 use crate::clock::Timestamp;
 use crate::store::engine::{Changes, Engine, Entry, Gone, Mark};
 use crate::store::page::ByOrder;
+use crate::store::sql::command::Answer;
 use crate::store::sql::error::SqlError;
 use crate::store::sql::inbox::Opened;
 use crate::store::sql::rows::{FIELDS, session_document};
@@ -71,6 +72,28 @@ impl Batch {
             refused.push([word(&letter.key), word(letter.json()), word(error), micros(now)]);
         }
         [taken, refused].into_iter().for_each(|rows| self.add(rows));
+    }
+
+    /// Adds the answers that other servers wait for.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "one server")
+    )]
+    pub(super) fn add_answers(&mut self, answers: &[Answer]) -> Result<(), SqlError> {
+        #[cfg(feature = "postgres")]
+        {
+            let mut rows = Rows::of(Statement::AnswerCall);
+            for answer in answers {
+                if let Answer::Away { call, body } = answer {
+                    let body = body.as_ref().map_err(|error| SqlError::corrupt("an answer", error.to_string()))?;
+                    rows.push([id(call.id()), word(body)]);
+                }
+            }
+            self.add(rows);
+        }
+        #[cfg(not(feature = "postgres"))]
+        let _ = answers;
+        Ok(())
     }
 
     /// Whether there is nothing to write.

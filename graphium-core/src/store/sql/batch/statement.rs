@@ -40,6 +40,9 @@ pub(in crate::store::sql) enum Statement {
     DropListing,
     DropEvents,
     DropCounter,
+    /// What a call of another server came to.
+    #[cfg(feature = "postgres")]
+    AnswerCall,
 }
 
 impl Statement {
@@ -64,6 +67,8 @@ impl Statement {
             | Self::DropEnded
             | Self::DropDependency
             | Self::DropCounter => 2,
+            #[cfg(feature = "postgres")]
+            Self::AnswerCall => 2,
             Self::KeepUnreadable
             | Self::KeepInventory
             | Self::KeepEnded

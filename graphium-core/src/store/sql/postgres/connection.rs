@@ -44,6 +44,11 @@ impl Connector {
         Ok(Self { config })
     }
 
+    /// How its connections are opened.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Opens a connection.
     pub(super) async fn connect(&self) -> Result<Session, SqlError> {
         let opened = timeout(CONNECT, self.config.connect(NoTls)).await;

@@ -2,24 +2,28 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::ask::Snapshot;
+use super::bell::Bell;
 use super::connection::{Connector, Readers, Session};
 use super::keeper::Keeper;
 use super::seat::{self, SEEN_EVERY, Seat};
+use super::switchboard::{Switchboard, ring};
 use crate::clock::Timestamp;
 use crate::store::engine::{Engine, Loaded, Needs};
 use crate::store::sql::ask::{Ask, Question};
 use crate::store::sql::batch::Batch;
+use crate::store::sql::command::Command;
 use crate::store::sql::database::Database;
 use crate::store::sql::error::SqlError;
 use crate::store::sql::inbox::{LETTERS, Letter};
 use crate::store::sql::listing::Listing;
 use crate::store::sql::load;
+use crate::store::sql::passed_on::TakenUp;
 use crate::store::sql::rows::{Row, signed};
 
 /// How often the inbox is looked at: nothing tells when it has changed.
@@ -32,6 +36,9 @@ pub(super) struct Me {
     /// Made anew for each life.
     pub(super) server: Uuid,
     pub(super) name: String,
+    pub(super) bell: Bell,
+    /// Where calls of other servers go.
+    pub(super) writer: mpsc::WeakSender<Command>,
 }
 
 /// The database of the server that has the seat.
@@ -49,7 +56,10 @@ struct Term {
     batches: mpsc::UnboundedSender<Batch>,
     kept: mpsc::UnboundedReceiver<Result<(), SqlError>>,
     seat: Seat,
-    /// The keeper, and what shows that the seat is taken.
+    /// Until when nobody else can have taken the seat.
+    safe_until: watch::Receiver<Instant>,
+    taken: TakenUp,
+    /// The keeper, what shows that the seat is taken, and what takes up the calls of others.
     _work: JoinSet<()>,
 }
 
@@ -74,23 +84,38 @@ impl Term {
         let keeper = Keeper::new(me.connector.connect().await?, seat, listing).await?;
         let mut work = JoinSet::new();
         work.spawn(keeper.run(inbox, done));
-        work.spawn(show(client, seat));
-        Ok(Some(Self { batches, kept, seat, _work: work }))
+        let (shown, safe_until) = watch::channel(seat.safe_until);
+        let taken = TakenUp::default();
+        let (connector, bell) = (me.connector.clone(), me.bell.clone());
+        work.spawn(show(connector.clone(), client, seat, shown));
+        work.spawn(ring(connector.clone(), taken.clone()));
+        work.spawn(Switchboard { connector, bell, taken: taken.clone(), writer: me.writer.clone() }.run());
+        Ok(Some(Self { batches, kept, seat, safe_until, taken, _work: work }))
+    }
+}
+
+impl Drop for Term {
+    fn drop(&mut self) {
+        self.taken.end();
     }
 }
 
 /// Shows that the seat is taken, as long as it is.
-async fn show(client: Session, mut seat: Seat) {
+async fn show(connector: Connector, mut client: Session, mut seat: Seat, shown: watch::Sender<Instant>) {
     loop {
         tokio::time::sleep(SEEN_EVERY).await;
-        match seat.show(&client).await {
-            Ok(()) => {}
+        let failed = match seat.show(&client).await {
+            Ok(()) => {
+                shown.send_replace(seat.safe_until);
+                continue;
+            }
             // The next commit hears it too.
             Err(SqlError::Unseated) => return,
-            Err(error) => {
-                tracing::warn!(%error, "this server cannot show that it decides");
-                return;
-            }
+            Err(error) => error,
+        };
+        tracing::warn!(error = %failed, "this server cannot show that it decides; trying again");
+        if let Ok(session) = connector.connect().await {
+            client = session;
         }
     }
 }
@@ -103,6 +128,10 @@ impl Database for PostgresDatabase {
 
     async fn kept(&mut self) -> Result<(), SqlError> {
         self.term.kept.recv().await.unwrap_or(Err(SqlError::Closed))
+    }
+
+    fn is_sure(&self) -> bool {
+        Instant::now() < *self.term.safe_until.borrow()
     }
 
     /// A commit of which nobody knows whether it was made holds the seat until it is over: the next term begins after it.

@@ -1,31 +1,38 @@
 //! The PostgreSQL store: one database, any number of servers.
 
 mod ask;
+mod bell;
 mod connection;
 mod database;
 mod fault;
 mod keeper;
+mod relay;
 mod row;
 mod schema;
 mod seat;
 mod statement;
+mod switchboard;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::ask::Snapshot;
+use self::bell::Bell;
 use self::connection::{Connector, Readers};
 use self::database::{Me, PostgresDatabase};
+use self::relay::Relay;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::id::{AgentId, Seq, TaskId};
 use crate::store::page::{check_events, check_filter, check_limit};
-use crate::store::sql::command::{Command, Reply};
+use crate::store::reply::Reply;
+use crate::store::sql::command::Command;
 use crate::store::sql::error::SqlError;
 use crate::store::sql::read;
 use crate::store::sql::writer::{self, End, QUEUE, Setup, Writer};
@@ -52,6 +59,8 @@ pub struct PostgresSettings {
 /// A [`TaskStore`] in one PostgreSQL database, which any number of servers share.
 ///
 /// One of them decides at a time: it holds what is not settled in memory, and commits what has queued up as one transaction.
+/// The others read by themselves and pass on what they are asked through the database; what one of them passed on is done
+/// once, whichever server dies meanwhile. When the one that decides is not seen for some seconds, another takes its place.
 #[derive(Debug)]
 pub struct PostgresStore {
     writer: mpsc::Sender<Command>,
@@ -91,12 +100,14 @@ impl PostgresStore {
         let session = connector.connect().await?;
         schema::migrate(&session).await?;
         let readers = Readers::new(connector.clone());
-        let me = Me { connector, server: Uuid::new_v4(), name: postgres.name };
         let (sender, inbox) = mpsc::channel(QUEUE);
         let (head, closing) = (watch::Sender::new(Seq(0)), CancellationToken::new());
+        let (server, bell, writer) = (Uuid::new_v4(), Bell::default(), sender.downgrade());
+        let relay = Relay::new(connector.clone(), server, bell.clone(), head.clone());
+        let me = Me { connector, server, name: postgres.name, bell, writer };
         let clock = Arc::new(SteadyClock::new(clock));
         let setup = Setup { clock, settings, seed, head: head.clone(), records: Arc::default() };
-        let work = Work { me, readers: readers.clone(), setup, inbox, closing: closing.clone() };
+        let work = Work { me, readers: readers.clone(), setup, relay, inbox, closing: closing.clone() };
         let ((), ended) = writer::on_own_thread(|started| work.run(started)).await?;
         Ok(Self { writer: sender, readers, head: head.subscribe(), closing, ended: Mutex::new(Some(ended)) })
     }
@@ -114,7 +125,7 @@ impl PostgresStore {
 
     /// Asks the writer, which goes on whatever becomes of the asker.
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command + Send) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = Reply::channel();
         self.writer.send(command(reply)).await.map_err(|_| SqlError::Closed)?;
         answer.await.map_err(|_| SqlError::Closed)?
     }
@@ -125,40 +136,54 @@ struct Work {
     me: Me,
     readers: Readers,
     setup: Setup,
+    relay: Relay,
     inbox: mpsc::Receiver<Command>,
     closing: CancellationToken,
 }
 
 impl Work {
+    /// Decides while this server has the seat, and passes on what it is asked while another one has it.
     async fn run(mut self, started: oneshot::Sender<Result<(), SqlError>>) {
+        let mut listening = JoinSet::new();
+        listening.spawn(self.me.bell.clone().listen(self.me.connector.clone()));
         let mut started = Some(started);
         loop {
-            let writer = match PostgresDatabase::take_seat(self.me.clone(), self.readers.clone()).await {
-                Ok(Some(database)) => Writer::open(self.setup.clone(), database).await.map(Some),
-                Ok(None) => Ok(None),
-                Err(error) => Err(error),
-            };
-            let end = match writer {
-                Ok(Some(writer)) => {
+            match self.sit_down().await {
+                Ok(writer) => {
                     if let Some(started) = started.take() {
                         // Whoever opens it may have left: then nobody asks for anything, and it ends.
                         drop(started.send(Ok(())));
                     }
-                    Box::pin(writer.run(&mut self.inbox, &self.closing)).await
+                    if let Some(writer) = writer {
+                        let decide = Box::pin(writer.run(&mut self.inbox, &self.closing));
+                        let end = tokio::select! {
+                            end = decide => end,
+                            () = self.relay.take_the_last_answers() => End::Unseated,
+                        };
+                        if end == End::Closed {
+                            return;
+                        }
+                    }
                 }
-                Ok(None) => End::Unseated,
                 Err(error) => match started.take() {
                     Some(started) => return drop(started.send(Err(error))),
                     None => {
                         tracing::warn!(%error, "this server cannot work on its database");
-                        End::Unseated
+                        tokio::time::sleep(PAUSE).await;
                     }
                 },
-            };
-            if end == End::Closed || self.closing.is_cancelled() {
+            }
+            if self.relay.run(&mut self.inbox, &self.closing).await == relay::End::Closed {
                 return;
             }
-            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Takes the seat and reads what is open; none when another server has it.
+    async fn sit_down(&self) -> Result<Option<Writer<PostgresDatabase>>, SqlError> {
+        match PostgresDatabase::take_seat(self.me.clone(), self.readers.clone()).await? {
+            Some(database) => Writer::open(self.setup.clone(), database).await.map(Some),
+            None => Ok(None),
         }
     }
 }

@@ -25,6 +25,9 @@ pub(super) const FENCE: &str = "
     WITH held AS MATERIALIZED (SELECT 1 FROM seat WHERE term = $1 AND server = $2 FOR SHARE)
     SELECT 1 / count(*) FROM held";
 
+/// Whether anybody may take the seat; 5000 is [`UNSEEN`].
+pub(super) const FREE: &str = "(server IS NULL OR seen_at < clock_timestamp() - interval '5000 milliseconds')";
+
 /// A seat that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seat {
@@ -38,9 +41,7 @@ pub(super) struct Seat {
 pub(super) async fn take(client: &Client, server: Uuid, name: &str) -> Result<Option<Seat>, SqlError> {
     let question = format!(
         "UPDATE seat SET term = term + 1, server = $1, name = $2, seen_at = clock_timestamp()
-         WHERE server IS NULL OR server = $1 OR seen_at < clock_timestamp() - interval '{} milliseconds'
-         RETURNING term",
-        UNSEEN.as_millis()
+         WHERE server = $1 OR {FREE} RETURNING term"
     );
     // From before the instant at which the database looked at its clock.
     let began = Instant::now();
@@ -84,4 +85,14 @@ async fn in_transaction(
 /// Whether an error is that of a commit whose term is over.
 pub(super) fn is_over(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&SqlState::DIVISION_BY_ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_seat_say_how_long_nobody_may_be_seen() {
+        assert!(FREE.contains(&format!("{} milliseconds", UNSEEN.as_millis())));
+    }
 }

@@ -77,6 +77,7 @@ const fn of(statement: Statement) -> (Columns, Form) {
         Statement::DropKey => (&[("key", Text)], Form::Drop("idempotency")),
         Statement::DropListing => (&[("field", Text), ("value", Text), ("number", Integer)], Form::Drop("listing")),
         Statement::DropEvents => (&[("seq", Integer)], Form::Own("DELETE FROM event WHERE seq <= (SELECT max(seq) FROM given)")),
+        Statement::AnswerCall => (&[("id", Id), ("answer", Text)], Form::Change("call")),
         Statement::DropCounter => (&[("kind", Text), ("name", Text)], Form::Drop("counter")),
     }
 }

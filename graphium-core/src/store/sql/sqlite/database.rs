@@ -57,6 +57,11 @@ impl Database for SqliteDatabase {
         self.keeper.kept().await
     }
 
+    /// The lock on the file lasts as long as the process.
+    fn is_sure(&self) -> bool {
+        true
+    }
+
     async fn reopen(&mut self) -> Result<(), SqlError> {
         self.keeper.reopen().await?;
         self.reader = connection::reader(&self.path)?;

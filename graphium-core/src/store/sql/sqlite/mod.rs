@@ -35,7 +35,8 @@ use crate::clock::{Clock, Timestamp};
 use crate::event::Event;
 use crate::id::{AgentId, Seq, TaskId};
 use crate::store::page::{check_events, check_filter, check_limit};
-use crate::store::sql::command::{Command, Reply};
+use crate::store::reply::Reply;
+use crate::store::sql::command::Command;
 use crate::store::sql::error::SqlError;
 use crate::store::sql::writer::{self, QUEUE, Setup, Writer};
 use crate::store::sql::{due, read};
@@ -227,7 +228,7 @@ impl SqliteStore {
 
     /// Asks the writer, which goes on whatever becomes of the asker.
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command + Send) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = Reply::channel();
         self.writer.send(command(reply)).await.map_err(|_| SqlError::Closed)?;
         answer.await.map_err(|_| SqlError::Closed)?
     }

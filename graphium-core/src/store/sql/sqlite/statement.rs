@@ -37,6 +37,9 @@ pub(super) const fn words(statement: Statement) -> &'static str {
         Statement::DropListing => DROP_LISTING,
         Statement::DropEvents => DROP_EVENTS,
         Statement::DropCounter => DROP_COUNTER,
+        // Nobody passes calls on to a file.
+        #[cfg(feature = "postgres")]
+        Statement::AnswerCall => "SELECT ?, ?",
     }
 }
 

@@ -242,14 +242,14 @@ async fn settled_tasks_leave_memory() {
     parent.idempotency_key = Some(crate::task::IdempotencyKey::new("once").unwrap());
     let (id, child) = (parent.id, backup().after([parent.id]));
 
-    let (reply, _answer) = oneshot::channel();
+    let (reply, _answer) = Reply::channel();
     writer.commit(vec![Command::Submit(Submission::of("ann", [parent, child]), reply)]).await;
     assert_eq!(writer.engine().entries().count(), 2);
-    let (reply, _answer) = oneshot::channel();
+    let (reply, _answer) = Reply::channel();
     writer.commit(vec![Command::Cancel(id, "ann".into(), reply)]).await;
 
     assert_eq!(writer.engine().entries().count(), 0);
-    let (reply, mut answer) = oneshot::channel();
+    let (reply, mut answer) = Reply::channel();
     writer.commit(vec![Command::Retry(id, "ann".into(), reply)]).await;
     assert_eq!(answer.try_recv().unwrap().unwrap().status(), TaskStatus::Pending);
     assert_eq!(writer.engine().entries().count(), 2, "the dependant came back with it");

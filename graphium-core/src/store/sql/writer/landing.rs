@@ -6,7 +6,8 @@ use super::Writer;
 use crate::clock::Clock;
 use crate::store::ClaimAnswer;
 use crate::store::engine::Engine;
-use crate::store::sql::command::{Answer, Reply, chain, not_kept};
+use crate::store::reply::Reply;
+use crate::store::sql::command::{Answer, chain, not_kept};
 use crate::store::sql::database::Database;
 use crate::store::sql::error::SqlError;
 use crate::store::sql::flight::Flight;
@@ -38,7 +39,6 @@ impl<D: Database> Writer<D> {
             self.crash(flight, error);
         }
         if let Err(error) = self.reload().await {
-            self.unseated = matches!(error, SqlError::Unseated);
             tracing::warn!(error = %chain(&error), "the store could not go back yet; it tries again at the next call");
         }
     }
@@ -69,7 +69,9 @@ impl<D: Database> Writer<D> {
     /// Throws the memory away and reads it again, on connections that are not in the middle of anything. The store was
     /// away, not the agents: their sessions get a lease of grace.
     pub(super) async fn reload(&mut self) -> Result<(), SqlError> {
-        self.database.reopen().await?;
+        let reopened = self.database.reopen().await;
+        self.unseated = matches!(reopened, Err(SqlError::Unseated));
+        reopened?;
         let mut engine = Engine::new(self.setup.settings, self.setup.seed);
         self.database.restore(&mut engine).await?;
         engine.advance(self.setup.clock.now());
@@ -84,7 +86,6 @@ impl<D: Database> Writer<D> {
 /// Tells those who waited that nothing came of it.
 pub(super) fn refuse(waits: Vec<Reply<ClaimAnswer>>, error: &SqlError) {
     for reply in waits {
-        // Nobody may listen any more.
-        drop(reply.send(Err(not_kept(error))));
+        reply.send(Err(not_kept(error)));
     }
 }

@@ -274,9 +274,10 @@ impl<D: Database> Writer<D> {
     /// Hands over to the keeper what has changed.
     async fn keep(&mut self, answers: Vec<Answer>, loaded: Vec<TaskId>, last_wait: u64, letters: &Opened) {
         let changes = self.engine.take_changes();
-        let batch = Batch::of(&self.engine, &changes).map(|mut batch| {
+        let batch = Batch::of(&self.engine, &changes).and_then(|mut batch| {
             batch.add_letters(letters, self.engine.now());
-            batch
+            batch.add_answers(&answers)?;
+            Ok(batch)
         });
         let flight = Flight::new(answers, changes, loaded, last_wait, self.engine.head());
         self.setup.records.takes_off(flight.records());
@@ -288,7 +289,7 @@ impl<D: Database> Writer<D> {
         match batch {
             // It was done on top of a batch that was not kept.
             _ if self.failures > failures => self.crash(flight, &SqlError::Behind),
-            Ok(batch) if batch.is_empty() && self.flights.is_empty() => self.arrive(flight),
+            Ok(batch) if batch.is_empty() && self.flights.is_empty() && self.database.is_sure() => self.arrive(flight),
             Ok(batch) => {
                 self.database.keep(batch);
                 self.flights.push_back(flight);

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use graphium_tests::free_port;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::free_port;
 
 /// How long a connection may live whose other side says nothing more.
 const LINGER: Duration = Duration::from_secs(30);
@@ -29,14 +30,19 @@ struct State {
 
 /// A line to a server. Dropping it ends every connection.
 #[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) url: String,
+pub struct Line {
+    /// Where clients dial, on the loopback.
+    pub port: u16,
     state: watch::Sender<State>,
     _running: JoinSet<()>,
 }
 
 impl Line {
-    pub(crate) async fn to(server: u16) -> anyhow::Result<Self> {
+    /// A line to the server on this port of the loopback.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn to(server: u16) -> anyhow::Result<Self> {
         let port = free_port()?;
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let state = watch::Sender::new(State { cuts: 0, stalled_until: None, deaf: 0, closed_until: None });
@@ -49,31 +55,37 @@ impl Line {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Ok(Self { url: format!("http://127.0.0.1:{port}"), state, _running: running })
+        Ok(Self { port, state, _running: running })
+    }
+
+    /// Where an HTTP client dials.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// Every open connection ends.
-    pub(crate) fn cut(&self) {
+    pub fn cut(&self) {
         self.state.send_modify(|state| state.cuts += 1);
     }
 
     /// Nothing passes for so long; then everything that was said does, even what a client said that is gone.
-    pub(crate) fn stall(&self, lasts: Duration) {
+    pub fn stall(&self, lasts: Duration) {
         self.state.send_modify(|state| state.stalled_until = Some(Instant::now() + lasts));
     }
 
     /// What was asked still reaches the server; its answers do not come back, and the client finds the line closed.
-    pub(crate) fn deafen(&self) {
+    pub fn deafen(&self) {
         self.state.send_modify(|state| state.deaf += 1);
     }
 
     /// Nobody gets a new connection for so long.
-    pub(crate) fn close(&self, lasts: Duration) {
+    pub fn close(&self, lasts: Duration) {
         self.state.send_modify(|state| state.closed_until = Some(Instant::now() + lasts));
     }
 
     /// From now on everything passes.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         self.state.send_modify(|state| (state.stalled_until, state.closed_until) = (None, None));
     }
 }

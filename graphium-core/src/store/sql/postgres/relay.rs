@@ -1,0 +1,191 @@
+//! The side of a server that does not decide: passes on what it is asked, and takes the answers away.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_postgres::types::Type;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::bell::{Bell, ring_for_calls};
+use super::connection::{Connector, Session};
+use super::seat::FREE;
+use super::switchboard::in_schema;
+use crate::id::Seq;
+use crate::store::sql::command::{Command, not_kept};
+use crate::store::sql::error::SqlError;
+use crate::store::sql::passed_on::Awaits;
+
+/// How often answers are looked for while some are awaited, should nothing ring.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often it is looked who has left, what the newest event is, and whether the seat is free.
+const TICK: Duration = Duration::from_millis(500);
+/// How many calls are passed on at a time.
+const CALLS: usize = 256;
+
+/// Why a server passes nothing on any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The store was closed, or nobody is left to ask.
+    Closed,
+    /// The seat is free, as far as can be seen.
+    Free,
+}
+
+/// What this server has passed on and waits for.
+pub(super) struct Relay {
+    pub(super) connector: Connector,
+    pub(super) server: Uuid,
+    pub(super) bell: Bell,
+    pub(super) head: watch::Sender<Seq>,
+    awaited: HashMap<Uuid, Box<dyn Awaits>>,
+    session: Option<Session>,
+}
+
+impl Relay {
+    pub(super) fn new(connector: Connector, server: Uuid, bell: Bell, head: watch::Sender<Seq>) -> Self {
+        Self { connector, server, bell, head, awaited: HashMap::new(), session: None }
+    }
+
+    /// Passes calls on until the seat is free.
+    pub(super) async fn run(&mut self, inbox: &mut mpsc::Receiver<Command>, closing: &CancellationToken) -> End {
+        let mut until = Instant::now() + TICK;
+        let mut received = Vec::new();
+        loop {
+            let look = if self.awaited.is_empty() { until } else { until.min(Instant::now() + LOOK) };
+            let bell = self.bell.clone();
+            tokio::select! {
+                biased;
+                () = closing.cancelled() => return End::Closed,
+                () = bell.answer() => {}
+                () = sleep_until(look) => {}
+                count = inbox.recv_many(&mut received, CALLS) => {
+                    if count == 0 {
+                        return End::Closed;
+                    }
+                    self.pass_on(std::mem::take(&mut received)).await;
+                    continue;
+                }
+            }
+            if let Err(error) = self.take_answers().await {
+                self.session = None;
+                tracing::debug!(%error, "answers cannot be read now");
+            }
+            if Instant::now() < until {
+                continue;
+            }
+            until = Instant::now() + TICK;
+            match self.look_after().await {
+                Ok(true) => return End::Free,
+                Ok(false) => {}
+                Err(error) => {
+                    self.session = None;
+                    tracing::debug!(%error, "the database cannot be looked at now");
+                }
+            }
+        }
+    }
+
+    /// Takes away the answers to what was passed on before this server decided by itself.
+    pub(super) async fn take_the_last_answers(&mut self) {
+        while !self.awaited.is_empty() {
+            let bell = self.bell.clone();
+            tokio::select! {
+                () = bell.answer() => {}
+                () = sleep(LOOK) => {}
+            }
+            if let Err(error) = self.take_answers().await {
+                self.session = None;
+                tracing::debug!(%error, "answers cannot be read now");
+            }
+        }
+        std::future::pending().await
+    }
+
+    async fn session(&mut self) -> Result<&Session, SqlError> {
+        let session = match self.session.take().filter(|session| !session.is_closed()) {
+            Some(session) => session,
+            None => self.connector.connect().await?,
+        };
+        Ok(self.session.insert(session))
+    }
+
+    async fn pass_on(&mut self, commands: Vec<Command>) {
+        let (mut ids, mut patience, mut bodies, mut awaits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (asked, waits) in commands.into_iter().map(Command::pass_on) {
+            match serde_json::to_string(&asked) {
+                Ok(body) => {
+                    ids.push(Uuid::now_v7());
+                    patience.push(i64::try_from(asked.patience().as_millis()).unwrap_or(i64::MAX));
+                    bodies.push(body);
+                    awaits.push(waits);
+                }
+                Err(error) => waits.tell(Err(SqlError::corrupt("a call", error).into())),
+            }
+        }
+        let question = "
+            INSERT INTO call (id, server, until_at, body)
+            SELECT given.id, $1, clock_timestamp() + given.patience * interval '1 millisecond', given.body
+            FROM unnest($2::uuid[], $3::bigint[], $4::text[]) AS given (id, patience, body)";
+        let server = self.server;
+        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+            (&server, Type::UUID),
+            (&ids, Type::UUID_ARRAY),
+            (&patience, Type::INT8_ARRAY),
+            (&bodies, Type::TEXT_ARRAY),
+        ];
+        let passed = async {
+            let session = self.session().await?;
+            in_schema(session, question, &values).await.map_err(|error| SqlError::Unsure { source: error.into() })?;
+            if let Err(error) = ring_for_calls(session).await {
+                tracing::debug!(%error, "the calls are found without a ring");
+            }
+            Ok(())
+        };
+        let passed: Result<(), SqlError> = passed.await;
+        match passed {
+            Ok(()) => self.awaited.extend(ids.into_iter().zip(awaits)),
+            Err(error) => {
+                self.session = None;
+                awaits.into_iter().for_each(|waits| waits.tell(Err(not_kept(&error))));
+            }
+        }
+    }
+
+    async fn take_answers(&mut self) -> Result<(), SqlError> {
+        if self.awaited.is_empty() {
+            return Ok(());
+        }
+        let server = self.server;
+        let question = "DELETE FROM call WHERE server = $1 AND answer IS NOT NULL RETURNING id, answer";
+        let rows = in_schema(self.session().await?, question, &[(&server, Type::UUID)]).await?;
+        for row in rows {
+            if let Some(awaits) = self.awaited.remove(&row.get::<_, Uuid>("id")) {
+                awaits.tell(Ok(row.get("answer")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks who has left and what the newest event is. Answers whether the seat is free.
+    async fn look_after(&mut self) -> Result<bool, SqlError> {
+        let gone: Vec<Uuid> = self.awaited.iter().filter(|(_, awaits)| awaits.is_gone()).map(|(id, _)| *id).collect();
+        gone.iter().for_each(|id| drop(self.awaited.remove(id)));
+        let session = self.session().await?;
+        if !gone.is_empty() {
+            in_schema(session, "DELETE FROM call WHERE id = ANY($1)", &[(&gone, Type::UUID_ARRAY)]).await?;
+        }
+        let question = format!("SELECT (SELECT coalesce(max(seq), 0) FROM event) AS seq, {FREE} AS free FROM seat");
+        let rows = in_schema(session, &question, &[]).await?;
+        let (newest, free) = rows.first().map_or((0, true), |row| (row.get::<_, i64>("seq"), row.get("free")));
+        let newest = Seq(u64::try_from(newest).unwrap_or_default());
+        self.head.send_if_modified(|head| {
+            let newer = newest > *head;
+            *head = newest.max(*head);
+            newer
+        });
+        Ok(free)
+    }
+}
