@@ -51,6 +51,7 @@ impl Cluster {
         let server = RunningServer::start(ServerPlan {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             data_dir: folder.join("server"),
+            database: None,
             tls: None,
             store: StoreSettings::default(),
         })

@@ -36,6 +36,10 @@ pub(crate) struct ServerArgs {
     /// Where to keep what must last [default: /var/lib/graphium for root, else ~/.local/state/graphium]
     #[arg(long, env = "GRAPHIUM_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    /// The PostgreSQL database that several servers share, as postgres://user:password@host/name [default: a SQLite file in the
+    /// data folder]
+    #[arg(long, env = "GRAPHIUM_DATABASE", value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
     /// The certificate, and those that lead to its root, as PEM
     #[arg(long, env = "GRAPHIUM_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -91,6 +95,7 @@ impl ServerArgs {
         let file = &mut settings.server;
         settings.data_dir = Some(data_dir(self.data_dir.or(settings.data_dir.take()))?);
         file.listen = self.listen.or(file.listen).or(Some(DEFAULT_LISTEN));
+        file.database = self.database.or(file.database.take());
         file.tls_cert = self.tls_cert.or(file.tls_cert.take());
         file.tls_key = self.tls_key.or(file.tls_key.take());
         file.lease = self.lease.or(file.lease).or(Some(defaults.lease));
@@ -112,6 +117,7 @@ fn plan(settings: &Settings) -> anyhow::Result<ServerPlan> {
     Ok(ServerPlan {
         listen: server.listen.unwrap_or(DEFAULT_LISTEN),
         data_dir: data_dir(settings.data_dir.clone())?,
+        database: server.database.clone(),
         tls,
         store: StoreSettings {
             lease: server.lease.unwrap_or(defaults.lease),

@@ -9,7 +9,9 @@ use anyhow::{Context as _, anyhow};
 use graphium_core::clock::SystemClock;
 use graphium_core::control::Control;
 use graphium_core::id::InstallationId;
-use graphium_core::store::{Restored, SqliteStore, StoreSettings, TaskStore};
+use graphium_core::store::{
+    PostgresSettings, PostgresStore, Restored, SqliteStore, StoreError, StoreSettings, TaskStore,
+};
 use graphium_http::server::{self, ADMIN_TOKEN_FILE, ServerConfig, ServerError, ServerHandle, TlsFiles};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -24,14 +26,53 @@ pub(crate) const DATABASE: &str = "graphium.db";
 pub(crate) struct ServerPlan {
     pub(crate) listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
+    /// The PostgreSQL database; without one a file in the data folder.
+    pub(crate) database: Option<String>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) store: StoreSettings,
+}
+
+/// The store of a server.
+#[derive(Debug, Clone)]
+enum Kept {
+    File(Arc<SqliteStore>),
+    Shared(Arc<PostgresStore>),
+}
+
+impl Kept {
+    async fn open(plan: &ServerPlan) -> Result<Self, StoreError> {
+        let clock = Arc::new(SystemClock);
+        match &plan.database {
+            None => {
+                let file = plan.data_dir.join(DATABASE);
+                Ok(Self::File(Arc::new(SqliteStore::open(&file, clock, plan.store).await?)))
+            }
+            Some(url) => {
+                let postgres = PostgresSettings { url: url.clone(), name: plan.listen.to_string() };
+                Ok(Self::Shared(Arc::new(PostgresStore::open(postgres, clock, plan.store).await?)))
+            }
+        }
+    }
+
+    fn tasks(&self) -> Arc<dyn TaskStore> {
+        match self {
+            Self::File(store) => Arc::<SqliteStore>::clone(store),
+            Self::Shared(store) => Arc::<PostgresStore>::clone(store),
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::File(store) => store.close().await,
+            Self::Shared(store) => store.close().await,
+        }
+    }
 }
 
 /// A server that runs. Dropping it ends it at once.
 #[derive(Debug)]
 pub(crate) struct RunningServer {
-    store: Arc<SqliteStore>,
+    store: Kept,
     handle: ServerHandle,
     control: JoinSet<()>,
     stop: CancellationToken,
@@ -41,13 +82,11 @@ pub(crate) struct RunningServer {
 impl RunningServer {
     /// Opens the store and listens.
     pub(crate) async fn start(plan: ServerPlan) -> anyhow::Result<Self> {
-        let ServerPlan { listen, data_dir, tls, store } = plan;
-        make_folder(&data_dir)?;
-        let database = data_dir.join(DATABASE);
-        let store = SqliteStore::open(&database, Arc::new(SystemClock), store).await;
+        make_folder(&plan.data_dir)?;
+        let store = Kept::open(&plan).await;
         let store = store.map_err(|error| Failure::new(Exit::Failed, error.to_string()).caused_by(error))?;
-        let store = Arc::new(store);
-        let tasks: Arc<dyn TaskStore> = Arc::<SqliteStore>::clone(&store);
+        let ServerPlan { listen, data_dir, tls, .. } = plan;
+        let tasks = store.tasks();
         let stop = CancellationToken::new();
         let config = ServerConfig { tls, ..ServerConfig::new(listen, &data_dir) };
         let control = Control::new(tasks, Arc::new(SystemClock));
@@ -79,7 +118,7 @@ impl RunningServer {
 
     /// The restore from a backup that nobody has confirmed yet.
     pub(crate) async fn restored(&self) -> anyhow::Result<Option<Restored>> {
-        Ok(self.store.status().await?.restored)
+        Ok(self.store.tasks().status().await?.restored)
     }
 
     /// Answers when a part of it has ended by itself, which none should: what is left would serve in vain.
@@ -144,7 +183,15 @@ mod tests {
 
     async fn started(folder: &Path) -> RunningServer {
         let (listen, data_dir) = (SocketAddr::from(([127, 0, 0, 1], 0)), folder.to_owned());
-        RunningServer::start(ServerPlan { listen, data_dir, tls: None, store: StoreSettings::default() }).await.unwrap()
+        RunningServer::start(ServerPlan {
+            listen,
+            data_dir,
+            database: None,
+            tls: None,
+            store: StoreSettings::default(),
+        })
+        .await
+        .unwrap()
     }
 
     #[tokio::test]

@@ -42,6 +42,9 @@ pub(crate) struct ClientSettings {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ServerSettings {
     pub(crate) listen: Option<std::net::SocketAddr>,
+    /// May hold a password.
+    #[serde(serialize_with = "masked")]
+    pub(crate) database: Option<String>,
     pub(crate) tls_cert: Option<PathBuf>,
     pub(crate) tls_key: Option<PathBuf>,
     #[serde(deserialize_with = "span", serialize_with = "written")]
