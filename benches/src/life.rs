@@ -85,13 +85,23 @@ impl Worker {
         answer.claims.into_iter().next().context("a submitted task is claimed")
     }
 
+    /// Claims up to so many tasks, of which one must be there.
+    pub(crate) async fn claim_up_to(&self, slots: usize) -> anyhow::Result<Vec<Claimed>> {
+        Ok(self.store.claim(&self.agent, self.hello().asking(slots, PATIENCE)).await?.claims)
+    }
+
     /// Reports one task as completed, in a call of its own.
     pub(crate) async fn complete(&self, claimed: &Claimed) -> anyhow::Result<()> {
+        self.complete_all(std::slice::from_ref(claimed)).await
+    }
+
+    /// Reports tasks as completed, in one call.
+    pub(crate) async fn complete_all(&self, claimed: &[Claimed]) -> anyhow::Result<()> {
         let mut done = self.hello();
-        done.reports.push(completed(claimed));
+        done.reports = claimed.iter().map(completed).collect();
         let answer = self.store.claim(&self.agent, done).await?;
-        let receipt = answer.receipts.first().context("a report has a receipt")?;
-        ensure!(accepted(receipt), "a first report counts: {receipt:?}");
+        ensure!(answer.receipts.len() == claimed.len(), "a report has a receipt");
+        ensure!(answer.receipts.iter().all(accepted), "a first report counts: {:?}", answer.receipts);
         Ok(())
     }
 }

@@ -41,7 +41,8 @@ fn main() -> ExitCode {
         a_server_that_closes_leaves_its_place_to_another_at_once
         claims_that_wait_on_a_server_are_served_when_the_one_that_decides_is_cut_off
         a_server_that_was_cut_off_keeps_nothing_more_and_passes_on_when_it_is_back
-        what_is_passed_on_is_done_once_while_the_one_that_decides_is_cut_off_again_and_again
+        what_is_passed_on_is_done_once_whatever_happens_to_the_one_that_decides
+        a_letter_under_an_odd_key_is_taken_once_and_no_other_with_it
         a_letter_whose_transaction_ends_late_is_delivered_within_five_seconds_of_its_end
     }
     libtest_mimic::run(&arguments, trials).exit_code()

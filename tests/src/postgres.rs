@@ -46,13 +46,25 @@ impl PostgresServer {
         Self::start_with(&[])
     }
 
+    /// Starts one whose files are below this folder.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_in(folder: &Path) -> Result<Self, String> {
+        Self::start_on(TempDir::new_in(folder), &[])
+    }
+
     /// Starts one with these settings, each `name=value`.
     ///
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(settings: &[&str]) -> Result<Self, String> {
+        Self::start_on(TempDir::new(), settings)
+    }
+
+    fn start_on(folder: std::io::Result<TempDir>, settings: &[&str]) -> Result<Self, String> {
         let binaries = binaries()?;
-        let folder = TempDir::new().map_err(told("a folder for the database"))?;
+        let folder = folder.map_err(told("a folder for the database"))?;
         let user = rustix::process::geteuid().is_root().then(unprivileged);
         if let Some(user) = user {
             chown(folder.path(), Some(user.id), Some(user.group)).map_err(told("the owner of the folder"))?;

@@ -7,6 +7,7 @@ mod latency;
 mod lives;
 mod peers;
 mod pinned_reader;
+mod postgres;
 mod priority;
 mod recovery;
 
@@ -24,6 +25,7 @@ pub(crate) fn all() -> Vec<Box<dyn Part>> {
         Box::new(pinned_reader::PinnedReader),
         Box::new(priority::Priority),
         Box::new(recovery::Recovery),
+        Box::new(postgres::Postgres),
         Box::new(http::Http),
         Box::new(fleet::Fleet),
     ]

@@ -133,7 +133,11 @@ fn announce(server: &RunningServer, restored: Option<&Restored>) -> io::Result<(
     let mut out = io::stdout();
     writeln!(out, "server       {}", server.url())?;
     writeln!(out, "data         {}", server.data_dir().display())?;
-    writeln!(out, "admin token  {}", server.token_file().display())?;
+    if server.token_file().exists() {
+        writeln!(out, "admin token  {}", server.token_file().display())?;
+    } else {
+        writeln!(out, "admin token  in the data folder of the server that made the installation")?;
+    }
     writeln!(out, "next         graphium token create{}   # makes the command that lets a host join", options(server))?;
     if let Some(restored) = restored {
         store::announce(&mut out, restored, &options(server))?;
@@ -147,7 +151,7 @@ fn options(server: &RunningServer) -> String {
     if server.url() != format!("http://{DEFAULT_LISTEN}") {
         options += &format!(" --server {}", server.url());
     }
-    if data_dir(None).ok().as_deref() != Some(server.data_dir()) {
+    if data_dir(None).ok().as_deref() != Some(server.data_dir()) && server.token_file().exists() {
         options += &format!(" --token-file {}", server.token_file().display());
     }
     options

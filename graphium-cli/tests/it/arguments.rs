@@ -88,10 +88,24 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
 #[test]
 fn secrets_are_masked_where_settings_are_printed() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "[client]\ntoken = \"s3cret-one\"\n[agent]\njoin_token = \"s3cret-two\"\n";
+    let text = "[client]\ntoken = \"s3cret-one\"\n[server]\ndatabase = \"postgres://g:s3cret-three@db/g\"\n\
+                [agent]\njoin_token = \"s3cret-two\"\n";
     let file = write(folder.path(), "graphium.toml", text);
     let ran = run(&["server", "--print-config", "--config", &file, "--data-dir", "/srv"]).ended(0);
     assert!(ran.out.contains("token = \"********\"") && !ran.out.contains("s3cret"), "{ran:?}");
+    assert!(ran.out.contains("database = \"********\""), "{ran:?}");
+}
+
+#[test]
+fn a_database_that_is_none_or_is_not_there_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    for (database, words) in
+        [("here:there", "postgres://user:password@host/name"), ("postgres://x@127.0.0.1:1/x", "reached")]
+    {
+        let ran = run(&["server", "--database", database, "--data-dir", data, "--listen", "127.0.0.1:0"]).ended(1);
+        assert!(ran.err.contains(words), "{ran:?}");
+    }
 }
 
 #[test]

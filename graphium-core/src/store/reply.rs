@@ -61,13 +61,16 @@ impl<T> Reply<T> {
         self.to
     }
 
-    /// Answers whoever is here. What another server passed on stays where it is, and is taken up again.
+    /// Answers whoever is here. What another server passed on is taken up again where it may succeed later.
     pub(super) fn send(self, answer: Result<T, StoreError>) {
         match self.to {
             // Nobody may listen any more; what was asked for is done all the same.
             To::Here(sender) => drop(sender.send(answer)),
             #[cfg(feature = "postgres")]
-            To::Away(call) => call.let_go(),
+            To::Away(call) => match answer {
+                Err(error) if !error.is_retryable() => call.refuse(&error),
+                _ => call.let_go(),
+            },
         }
     }
 }

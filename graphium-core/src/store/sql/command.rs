@@ -68,7 +68,10 @@ impl Answer {
         match self {
             Self::Here(send) => send(Some(not_kept(error))),
             #[cfg(feature = "postgres")]
-            Self::Away { call, .. } => call.let_go(),
+            Self::Away { call, .. } => match not_kept(error) {
+                refused if !refused.is_retryable() => call.refuse(&refused),
+                _ => call.let_go(),
+            },
         }
     }
 }
@@ -163,7 +166,7 @@ impl Command {
 
     /// Whether another server passed it on and does not wait any more, or it is taken up anew in another term.
     #[cfg(feature = "postgres")]
-    fn is_taken_back(&self) -> bool {
+    pub(super) fn is_taken_back(&self) -> bool {
         match self {
             Self::Submit(_, reply) => reply.is_taken_back(),
             Self::Claim(_, _, reply) => reply.is_taken_back(),

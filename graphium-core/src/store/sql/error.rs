@@ -53,6 +53,8 @@ pub(super) enum SqlError {
          use that version", path.display()
     )]
     Newer { path: PathBuf, version: i64, known: usize },
+    #[error("the file {} is of an older version of Graphium: start the server once, which brings it up to date", path.display())]
+    Older { path: PathBuf },
     #[error(
         "the database is of a newer version of Graphium (its tables are of version {version}, and this program knows {known}): \
          use that version"
@@ -104,7 +106,9 @@ impl SqlError {
             | Self::NewerTables { .. }
             | Self::UnsoundBackup { .. } => StoreErrorKind::Corrupt,
             Self::Address { .. } => StoreErrorKind::Invalid,
-            Self::Exists { .. } | Self::NoBackup { .. } | Self::InUse { .. } => StoreErrorKind::Conflict,
+            Self::Older { .. } | Self::Exists { .. } | Self::NoBackup { .. } | Self::InUse { .. } => {
+                StoreErrorKind::Conflict
+            }
             Self::Missing { .. } => StoreErrorKind::NotFound,
             Self::Database(_)
             | Self::Full(_)

@@ -139,6 +139,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Board {
     calls: HashMap<Uuid, Call>,
+    /// Answers that tell of nothing to keep.
+    refused: Vec<(Uuid, String)>,
     /// How often the table was looked at.
     looks: u64,
 }
@@ -161,14 +163,19 @@ impl PassedOn {
         self.all.lock().calls.remove(&self.id);
     }
 
+    /// Nothing comes of it, now or later.
+    pub(in crate::store) fn refuse(&self, error: &StoreError) {
+        let told = Told::<()>::Error { kind: error.kind().as_str().to_owned(), message: error.to_string() };
+        match serde_json::to_string(&told) {
+            Ok(answer) => self.all.lock().refused.push((self.id, answer)),
+            Err(error) => tracing::error!(%error, "an error cannot be written"),
+        }
+        self.all.0.answered.notify_one();
+    }
+
     /// Its answer is kept.
     pub(in crate::store::sql) fn answered(&self) {
-        let mut board = self.all.lock();
-        let look = board.looks;
-        if let Some(call) = board.calls.get_mut(&self.id) {
-            call.answered_in = Some(look);
-        }
-        drop(board);
+        self.all.told(self.id);
         self.all.0.answered.notify_one();
     }
 
@@ -209,7 +216,21 @@ impl TakenUp {
         }
     }
 
-    /// Waits until answers are kept.
+    /// Takes out the answers that tell of nothing to keep.
+    pub(in crate::store::sql) fn refused(&self) -> Vec<(Uuid, String)> {
+        std::mem::take(&mut self.lock().refused)
+    }
+
+    /// Such an answer is given.
+    pub(in crate::store::sql) fn told(&self, id: Uuid) {
+        let mut board = self.lock();
+        let look = board.looks;
+        if let Some(call) = board.calls.get_mut(&id) {
+            call.answered_in = Some(look);
+        }
+    }
+
+    /// Waits until answers are kept, or refused.
     pub(in crate::store::sql) async fn answered(&self) {
         self.0.answered.notified().await;
     }

@@ -82,13 +82,15 @@ impl Batch {
     pub(super) fn add_answers(&mut self, answers: &[Answer]) -> Result<(), SqlError> {
         #[cfg(feature = "postgres")]
         {
-            let mut rows = Rows::of(Statement::AnswerCall);
+            let mut told = std::collections::BTreeMap::new();
             for answer in answers {
                 if let Answer::Away { call, body } = answer {
                     let body = body.as_ref().map_err(|error| SqlError::corrupt("an answer", error.to_string()))?;
-                    rows.push([id(call.id()), word(body)]);
+                    told.insert(call.id(), body);
                 }
             }
+            let mut rows = Rows::of(Statement::AnswerCall);
+            told.into_iter().for_each(|(call, body)| rows.push([id(call), word(body)]));
             self.add(rows);
         }
         #[cfg(not(feature = "postgres"))]

@@ -26,6 +26,39 @@ impl Snapshot {
         self.0.end().await
     }
 
+    async fn rows(&self, question: &Question) -> Result<Vec<tokio_postgres::Row>, SqlError> {
+        let text = numbered(question.text());
+        let texts: Vec<_> = question
+            .values()
+            .iter()
+            .map(|value| match value {
+                Value::Text(text) => kept(text),
+                Value::Null | Value::Integer(_) | Value::Id(_) => Cow::Borrowed(""),
+            })
+            .collect();
+        let values = question.values().iter().zip(&texts).map(|(value, text)| -> (&(dyn ToSql + Sync), Type) {
+            match value {
+                // What may be left out is a number or an instant.
+                Value::Null => (&None::<i64>, Type::INT8),
+                Value::Integer(number) => (number, Type::INT8),
+                Value::Text(_) => (text, Type::TEXT),
+                Value::Id(id) => (id, Type::UUID),
+            }
+        });
+        let values: Vec<_> = values.collect();
+        self.0.client.query_typed(&text, &values).in_time().await
+    }
+
+    /// Two columns of text that others have written, as they stand there.
+    pub(super) async fn ask_raw<T>(
+        &self,
+        question: &Question,
+        read: impl Fn(String, String) -> T,
+    ) -> Result<Vec<T>, SqlError> {
+        let rows = self.rows(question).await?;
+        rows.iter().map(|row| Ok(read(row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+
     /// Ends with what was found. An answer that was read stays one, whatever becomes of the connection.
     pub(super) async fn answer<T>(self, found: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = self.end().await {
@@ -54,27 +87,7 @@ impl Ask for Snapshot {
         question: &Question,
         read: impl Fn(&dyn Row) -> Result<T, SqlError>,
     ) -> Result<Vec<T>, SqlError> {
-        let text = numbered(question.text());
-        let texts: Vec<_> = question
-            .values()
-            .iter()
-            .map(|value| match value {
-                Value::Text(text) => kept(text),
-                Value::Null | Value::Integer(_) | Value::Id(_) => Cow::Borrowed(""),
-            })
-            .collect();
-        let values = question.values().iter().zip(&texts).map(|(value, text)| -> (&(dyn ToSql + Sync), Type) {
-            match value {
-                // What may be left out is a number or an instant.
-                Value::Null => (&None::<i64>, Type::INT8),
-                Value::Integer(number) => (number, Type::INT8),
-                Value::Text(_) => (text, Type::TEXT),
-                Value::Id(id) => (id, Type::UUID),
-            }
-        });
-        let values: Vec<_> = values.collect();
-        let rows = self.0.client.query_typed(&text, &values).in_time().await?;
-        rows.iter().map(|row| read(row)).collect()
+        self.rows(question).await?.iter().map(|row| read(row)).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
-use super::connection::Connector;
+use super::connection::{CONNECT, Connector};
 use super::fault::{Reach, not_reached};
 use crate::store::sql::error::SqlError;
 
@@ -55,7 +55,8 @@ impl Bell {
     }
 
     async fn listen_once(&self, connector: &Connector) -> Result<(), SqlError> {
-        let (client, mut connection) = connector.config().connect(NoTls).await.map_err(not_reached)?;
+        let dialled = timeout(CONNECT, connector.config().connect(NoTls)).await;
+        let (client, mut connection) = dialled.map_err(|_| SqlError::Slow)?.map_err(not_reached)?;
         let hear = async {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
                 if let AsyncMessage::Notification(note) = message? {

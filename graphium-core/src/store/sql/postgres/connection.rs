@@ -14,7 +14,7 @@ use super::fault::{Reach, not_reached};
 use crate::store::sql::error::SqlError;
 
 /// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// How long a whole call may take, with its way to the server and back.
 pub(super) const CALL: Duration = Duration::from_secs(10);
 /// How many connections read at a time.
@@ -25,10 +25,15 @@ const ACQUIRE: Duration = Duration::from_secs(5);
 /// What every transaction begins with: the names of the tables, and how long the server may work on a statement, wait for a
 /// lock and wait for us. Said in the transaction, for a pool between may give each one another session. Rows are found by
 /// their keys: a planner that knows nothing yet of a table that grows must not go through all of it.
-pub(super) const SETTINGS: &str = "
+const SETTINGS: &str = "
     SET LOCAL search_path = graphium; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '3s';
     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_hashjoin = off;
     SET LOCAL enable_mergejoin = off;";
+
+/// Begins a transaction that writes, whatever the defaults of the database are.
+pub(super) fn begin() -> String {
+    format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {SETTINGS}")
+}
 
 /// Opens connections.
 #[derive(Debug, Clone)]
@@ -112,8 +117,8 @@ impl Readers {
             };
             match client.batch_execute(&begin).in_time().await {
                 Ok(()) => return Ok(Reading { client, idle: Arc::clone(&self.idle), _permit: permit }),
-                // A connection that has ended unnoticed says nothing of the server.
-                Err(_) if !is_new => {}
+                // A connection that has ended unnoticed says nothing of the server, and the others may have ended with it.
+                Err(_) if !is_new => lock(&self.idle).clear(),
                 Err(error) => return Err(error),
             }
         }

@@ -15,7 +15,7 @@ use super::seat::{self, SEEN_EVERY, Seat};
 use super::switchboard::{Switchboard, ring};
 use crate::clock::Timestamp;
 use crate::store::engine::{Engine, Loaded, Needs};
-use crate::store::sql::ask::{Ask, Question};
+use crate::store::sql::ask::Question;
 use crate::store::sql::batch::Batch;
 use crate::store::sql::command::Command;
 use crate::store::sql::database::Database;
@@ -24,7 +24,7 @@ use crate::store::sql::inbox::{LETTERS, Letter};
 use crate::store::sql::listing::Listing;
 use crate::store::sql::load;
 use crate::store::sql::passed_on::TakenUp;
-use crate::store::sql::rows::{Row, signed};
+use crate::store::sql::rows::signed;
 
 /// How often the inbox is looked at: nothing tells when it has changed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -65,7 +65,9 @@ struct Term {
 
 impl PostgresDatabase {
     /// Takes the seat, if it is to be had.
-    pub(super) async fn take_seat(me: Me, readers: Readers) -> Result<Option<Self>, SqlError> {
+    pub(super) async fn take_seat(me: Me) -> Result<Option<Self>, SqlError> {
+        // Its own, so that no list that somebody reads makes everybody wait.
+        let readers = Readers::new(me.connector.clone());
         let term = Term::begin(&me, &readers).await?;
         Ok(term.map(|term| Self { me, readers, term, looked_at: None }))
     }
@@ -75,6 +77,19 @@ impl Term {
     async fn begin(me: &Me, readers: &Readers) -> Result<Option<Self>, SqlError> {
         let client = me.connector.connect().await?;
         let Some(seat) = seat::take(&client, me.server, &me.name).await? else { return Ok(None) };
+        match Self::begin_with(me, readers, client, seat).await {
+            Ok(term) => Ok(Some(term)),
+            Err(error) => {
+                let left = async { seat.leave(&*me.connector.connect().await?).await };
+                if let Err(error) = left.await {
+                    tracing::debug!(%error, "a seat that could not be used is not left");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin_with(me: &Me, readers: &Readers, client: Session, seat: Seat) -> Result<Self, SqlError> {
         tracing::info!(term = seat.term, "this server decides from now on");
         let (batches, inbox) = mpsc::unbounded_channel();
         let (done, kept) = mpsc::unbounded_channel();
@@ -90,7 +105,7 @@ impl Term {
         work.spawn(show(connector.clone(), client, seat, shown));
         work.spawn(ring(connector.clone(), taken.clone()));
         work.spawn(Switchboard { connector, bell, taken: taken.clone(), writer: me.writer.clone() }.run());
-        Ok(Some(Self { batches, kept, seat, safe_until, taken, _work: work }))
+        Ok(Self { batches, kept, seat, safe_until, taken, _work: work })
     }
 }
 
@@ -168,9 +183,7 @@ impl Database for PostgresDatabase {
         let snapshot = Snapshot::begin(&self.readers).await?;
         let question =
             Question::new("SELECT key, json FROM inbox ORDER BY place LIMIT ?").with([signed(LETTERS).into()]);
-        let read =
-            |row: &dyn Row| Ok(Letter { key: row.text("key")?.into_owned(), json: row.text("json")?.into_owned() });
-        let letters = snapshot.ask(&question, read).await?;
+        let letters = snapshot.ask_raw(&question, |key, json| Letter { key, json }).await?;
         snapshot.end().await?;
         Ok(letters)
     }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::ask::numbered;
-use super::connection::{CALL, SETTINGS, Session};
+use super::connection::{CALL, Session, begin};
 use super::fault::Reach;
 use super::seat::{self, FENCE, Seat};
 use super::statement::{Array, arrays, types, words};
@@ -31,7 +31,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Keeps on this connection what is decided under this term.
     pub(super) async fn new(client: Session, seat: Seat, listing: Listing) -> Result<Self, SqlError> {
-        client.batch_execute(&format!("BEGIN; {SETTINGS}")).in_time().await?;
+        client.batch_execute(&begin()).in_time().await?;
         let fence = client.prepare_typed(FENCE, &[Type::INT8, Type::UUID]).in_time().await?;
         client.batch_execute("COMMIT").in_time().await?;
         Ok(Self { client, seat, fence, prepared: HashMap::new(), listing, behind: false })
@@ -52,36 +52,34 @@ impl Keeper {
             if !self.behind
                 && let Err(error) = self.extend_listing(batch.last_number).await
             {
-                // The transaction may be open still: what comes next must not be in it.
-                self.behind = true;
+                // What comes next must not be in a transaction that is open still.
+                self.behind = self.client.batch_execute("ROLLBACK").in_time().await.is_err();
                 tracing::warn!(%error, "the newest tasks could not be indexed yet");
             }
         }
     }
 
     async fn keep(&mut self, batch: &Batch) -> Result<(), SqlError> {
-        // An empty batch too shows that the term is not over.
-        let begin = format!("BEGIN; {SETTINGS}");
         self.prepare(batch).await?;
         let mut parameters = Vec::new();
         for rows in batch.rows() {
             parameters.push(arrays(rows)?);
         }
         let fence: [&(dyn ToSql + Sync); 2] = [&self.seat.term, &self.seat.server];
+        let begin = begin();
         let writes = batch.rows().iter().zip(&parameters).map(|(rows, values)| self.write(rows.statement, values));
-        // Requests are sent in the order in which they are first polled, and none waits for the answer to another.
         let all = async {
-            let (begun, fenced, written, committed) = futures::join!(
-                self.client.batch_execute(&begin),
-                self.client.execute(&self.fence, &fence),
-                join_all(writes),
-                self.client.batch_execute("COMMIT"),
-            );
+            // Requests are sent in the order in which they are first polled. Nothing is written before it is known that a
+            // transaction has begun, and under this term; an empty batch shows that too.
+            let (begun, fenced) =
+                futures::join!(self.client.batch_execute(&begin), self.client.execute(&self.fence, &fence));
             begun?;
             fenced.map_err(|error| if seat::is_over(&error) { SqlError::Unseated } else { error.into() })?;
+            // None of these waits for the answer to another.
+            let (written, committed) = futures::join!(join_all(writes), self.client.batch_execute("COMMIT"));
             written.into_iter().collect::<Result<Vec<_>, _>>()?;
             // After an error a commit rolls back and is none; without one it is.
-            committed.map_err(|source| SqlError::Unsure { source: source.into() })
+            committed.map_err(lost)
         };
         timeout(CALL, all).await.map_err(|source| SqlError::Unsure { source: source.into() })?
     }
@@ -89,7 +87,7 @@ impl Keeper {
     async fn write(&self, statement: Statement, values: &[Array<'_>]) -> Result<(), SqlError> {
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
         let prepared = self.prepared.get(&statement).ok_or(SqlError::Behind)?;
-        self.client.execute(prepared, &values).await?;
+        self.client.execute(prepared, &values).await.map_err(lost)?;
         Ok(())
     }
 
@@ -97,7 +95,7 @@ impl Keeper {
     async fn extend_listing(&mut self, last_number: u64) -> Result<(), SqlError> {
         let Some(stretch) = self.listing.next(last_number) else { return Ok(()) };
         let (after, last) = (signed(stretch.after), signed(stretch.last));
-        self.client.batch_execute(&format!("BEGIN; {SETTINGS}")).in_time().await?;
+        self.client.batch_execute(&begin()).in_time().await?;
         let fence: [&(dyn ToSql + Sync); 2] = [&self.seat.term, &self.seat.server];
         self.client.execute(&self.fence, &fence).in_time().await?;
         let entries = [(&after as &(dyn ToSql + Sync), Type::INT8), (&last, Type::INT8)];
@@ -119,11 +117,19 @@ impl Keeper {
             return Ok(());
         }
         // The names of the tables are looked up when a statement is prepared.
-        self.client.batch_execute(&format!("BEGIN; {SETTINGS}")).in_time().await?;
+        self.client.batch_execute(&begin()).in_time().await?;
         for kind in missing {
             let prepared = self.client.prepare_typed(&words(kind), &types(kind)).in_time().await?;
             self.prepared.insert(kind, prepared);
         }
         self.client.batch_execute("COMMIT").in_time().await
+    }
+}
+
+/// The error of a request that was sent together with the commit. Without a word of the server nobody knows what became of it.
+fn lost(error: tokio_postgres::Error) -> SqlError {
+    match error.code() {
+        Some(_) => error.into(),
+        None => SqlError::Unsure { source: error.into() },
     }
 }

@@ -107,7 +107,7 @@ impl PostgresStore {
         let me = Me { connector, server, name: postgres.name, bell, writer };
         let clock = Arc::new(SteadyClock::new(clock));
         let setup = Setup { clock, settings, seed, head: head.clone(), records: Arc::default() };
-        let work = Work { me, readers: readers.clone(), setup, relay, inbox, closing: closing.clone() };
+        let work = Work { me, setup, relay, inbox, closing: closing.clone() };
         let ((), ended) = writer::on_own_thread(|started| work.run(started)).await?;
         Ok(Self { writer: sender, readers, head: head.subscribe(), closing, ended: Mutex::new(Some(ended)) })
     }
@@ -134,7 +134,6 @@ impl PostgresStore {
 /// What a server does as long as its store is open.
 struct Work {
     me: Me,
-    readers: Readers,
     setup: Setup,
     relay: Relay,
     inbox: mpsc::Receiver<Command>,
@@ -151,6 +150,11 @@ impl Work {
             match self.sit_down().await {
                 Ok(writer) => {
                     if let Some(started) = started.take() {
+                        if writer.is_none()
+                            && let Err(error) = self.relay.look_after().await
+                        {
+                            return drop(started.send(Err(error)));
+                        }
                         // Whoever opens it may have left: then nobody asks for anything, and it ends.
                         drop(started.send(Ok(())));
                     }
@@ -160,6 +164,7 @@ impl Work {
                             end = decide => end,
                             () = self.relay.take_the_last_answers() => End::Unseated,
                         };
+                        self.relay.forget_session();
                         if end == End::Closed {
                             return;
                         }
@@ -181,7 +186,7 @@ impl Work {
 
     /// Takes the seat and reads what is open; none when another server has it.
     async fn sit_down(&self) -> Result<Option<Writer<PostgresDatabase>>, SqlError> {
-        match PostgresDatabase::take_seat(self.me.clone(), self.readers.clone()).await? {
+        match PostgresDatabase::take_seat(self.me.clone()).await? {
             Some(database) => Writer::open(self.setup.clone(), database).await.map(Some),
             None => Ok(None),
         }

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::bell::{Bell, ring_for_calls};
-use super::connection::{Connector, Session};
+use super::connection::{Connector, Session, begin};
+use super::fault::Reach;
 use super::seat::FREE;
 use super::switchboard::in_schema;
 use crate::id::Seq;
@@ -40,8 +41,15 @@ pub(super) struct Relay {
     pub(super) server: Uuid,
     pub(super) bell: Bell,
     pub(super) head: watch::Sender<Seq>,
-    awaited: HashMap<Uuid, Box<dyn Awaits>>,
+    awaited: HashMap<Uuid, Awaited>,
     session: Option<Session>,
+}
+
+/// Somebody who waits for an answer.
+struct Awaited {
+    awaits: Box<dyn Awaits>,
+    /// After that nobody answers any more.
+    until: Instant,
 }
 
 impl Relay {
@@ -104,6 +112,11 @@ impl Relay {
         std::future::pending().await
     }
 
+    /// Begins anew on another connection: a transaction may be open on this one.
+    pub(super) fn forget_session(&mut self) {
+        self.session = None;
+    }
+
     async fn session(&mut self) -> Result<&Session, SqlError> {
         let session = match self.session.take().filter(|session| !session.is_closed()) {
             Some(session) => session,
@@ -112,7 +125,12 @@ impl Relay {
         Ok(self.session.insert(session))
     }
 
-    async fn pass_on(&mut self, commands: Vec<Command>) {
+    async fn pass_on(&mut self, mut commands: Vec<Command>) {
+        // What another server had passed on here is taken up by whoever decides now.
+        commands.retain(|command| !command.is_taken_back());
+        if commands.is_empty() {
+            return;
+        }
         let (mut ids, mut patience, mut bodies, mut awaits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (asked, waits) in commands.into_iter().map(Command::pass_on) {
             match serde_json::to_string(&asked) {
@@ -120,7 +138,7 @@ impl Relay {
                     ids.push(Uuid::now_v7());
                     patience.push(i64::try_from(asked.patience().as_millis()).unwrap_or(i64::MAX));
                     bodies.push(body);
-                    awaits.push(waits);
+                    awaits.push(Awaited { awaits: waits, until: Instant::now() + asked.patience() });
                 }
                 Err(error) => waits.tell(Err(SqlError::corrupt("a call", error).into())),
             }
@@ -149,7 +167,7 @@ impl Relay {
             Ok(()) => self.awaited.extend(ids.into_iter().zip(awaits)),
             Err(error) => {
                 self.session = None;
-                awaits.into_iter().for_each(|waits| waits.tell(Err(not_kept(&error))));
+                awaits.into_iter().for_each(|waits| waits.awaits.tell(Err(not_kept(&error))));
             }
         }
     }
@@ -159,23 +177,38 @@ impl Relay {
             return Ok(());
         }
         let server = self.server;
-        let question = "DELETE FROM call WHERE server = $1 AND answer IS NOT NULL RETURNING id, answer";
-        let rows = in_schema(self.session().await?, question, &[(&server, Type::UUID)]).await?;
+        let session = self.session().await?;
+        session.batch_execute(&begin()).in_time().await?;
+        // One that the server that decides has in hand is taken the next time.
+        let question = "
+            DELETE FROM call WHERE id IN (
+                SELECT id FROM call WHERE server = $1 AND answer IS NOT NULL FOR UPDATE SKIP LOCKED
+            ) RETURNING id, answer";
+        let rows = session.query_typed(question, &[(&server, Type::UUID)]).in_time().await?;
+        let ended = session.batch_execute("COMMIT").in_time().await;
+        // They were kept before: they are answers whatever becomes of this transaction.
         for row in rows {
-            if let Some(awaits) = self.awaited.remove(&row.get::<_, Uuid>("id")) {
-                awaits.tell(Ok(row.get("answer")));
+            if let Some(waits) = self.awaited.remove(&row.get::<_, Uuid>("id")) {
+                waits.awaits.tell(Ok(row.get("answer")));
             }
         }
-        Ok(())
+        ended
     }
 
     /// Looks who has left and what the newest event is. Answers whether the seat is free.
-    async fn look_after(&mut self) -> Result<bool, SqlError> {
-        let gone: Vec<Uuid> = self.awaited.iter().filter(|(_, awaits)| awaits.is_gone()).map(|(id, _)| *id).collect();
-        gone.iter().for_each(|id| drop(self.awaited.remove(id)));
+    pub(super) async fn look_after(&mut self) -> Result<bool, SqlError> {
+        let now = Instant::now();
+        let over = |waits: &Awaited| waits.awaits.is_gone() || waits.until <= now;
+        let gone: Vec<Uuid> = self.awaited.iter().filter(|(_, waits)| over(waits)).map(|(id, _)| *id).collect();
+        for waits in gone.iter().filter_map(|id| self.awaited.remove(id)) {
+            let error = SqlError::Unsure { source: "the server that decides did not answer".into() };
+            waits.awaits.tell(Err(not_kept(&error)));
+        }
         let session = self.session().await?;
         if !gone.is_empty() {
-            in_schema(session, "DELETE FROM call WHERE id = ANY($1)", &[(&gone, Type::UUID_ARRAY)]).await?;
+            let question = "
+                DELETE FROM call WHERE id IN (SELECT id FROM call WHERE id = ANY($1) FOR UPDATE SKIP LOCKED)";
+            in_schema(session, question, &[(&gone, Type::UUID_ARRAY)]).await?;
         }
         let question = format!("SELECT (SELECT coalesce(max(seq), 0) FROM event) AS seq, {FREE} AS free FROM seat");
         let rows = in_schema(session, &question, &[]).await?;

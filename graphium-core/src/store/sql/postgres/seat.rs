@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
-use super::connection::SETTINGS;
+use super::connection::begin;
 use super::fault::Reach;
 use crate::store::sql::error::SqlError;
 
@@ -19,6 +19,9 @@ use crate::store::sql::error::SqlError;
 pub(super) const SEEN_EVERY: Duration = Duration::from_secs(1);
 /// After how long without a sign of it somebody else takes the seat.
 pub(super) const UNSEEN: Duration = Duration::from_secs(5);
+/// How long whoever has just shown that it is there is sure of the seat: clocks do not run quite alike.
+const SURE: Duration = Duration::from_secs(4);
+const _: () = assert!(SURE.as_millis() < UNSEEN.as_millis(), "nobody is sure of a seat that another may take");
 
 /// Shows that this is still the term, and that no other server takes the seat before the transaction is over.
 pub(super) const FENCE: &str = "
@@ -47,7 +50,7 @@ pub(super) async fn take(client: &Client, server: Uuid, name: &str) -> Result<Op
     let began = Instant::now();
     let rows = in_transaction(client, &question, &[&server, &name]).await?;
     let term = rows.first().map(|row| row.get("term"));
-    Ok(term.map(|term| Seat { term, server, safe_until: began + UNSEEN }))
+    Ok(term.map(|term| Seat { term, server, safe_until: began + SURE }))
 }
 
 impl Seat {
@@ -59,7 +62,7 @@ impl Seat {
         if rows.is_empty() {
             return Err(SqlError::Unseated);
         }
-        self.safe_until = began + UNSEEN;
+        self.safe_until = began + SURE;
         Ok(())
     }
 
@@ -75,7 +78,7 @@ async fn in_transaction(
     question: &str,
     values: &[&(dyn tokio_postgres::types::ToSql + Sync)],
 ) -> Result<Vec<tokio_postgres::Row>, SqlError> {
-    client.batch_execute(&format!("BEGIN; {SETTINGS}")).in_time().await?;
+    client.batch_execute(&begin()).in_time().await?;
     let answer = client.query(question, values).in_time().await;
     let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
     client.batch_execute(end).in_time().await?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::store::sql::batch::{Rows, Statement, Value};
 use crate::store::sql::error::SqlError;
 
-use self::Kind::{Id, Integer, Text};
+use self::Kind::{Id, Integer, Raw, Text};
 use super::row::kept;
 
 /// What the values of a column are.
@@ -16,6 +16,8 @@ use super::row::kept;
 enum Kind {
     Integer,
     Text,
+    /// A text of somebody else, which stands there as it is.
+    Raw,
     Id,
 }
 
@@ -63,8 +65,8 @@ const fn of(statement: Statement) -> (Columns, Form) {
         Statement::DropGeneration => (&[("stack", Text)], Form::Drop("generation")),
         Statement::KeepCounter => (&[("kind", Text), ("name", Text), ("value", Integer)], Form::Keep("counter", 2)),
         Statement::AppendEvent => (&[("seq", Integer), ("type", Text), ("at", Integer), ("task", Id), ("stack", Text), ("agent", Text), ("actor", Text), ("data", Text)], Form::Add("event")),
-        Statement::TakeLetter => (&[("key", Text)], Form::Drop("inbox")),
-        Statement::RefuseLetter => (&[("key", Text), ("json", Text), ("error", Text), ("refused_at", Integer)], Form::Keep("inbox_refused", 1)),
+        Statement::TakeLetter => (&[("key", Raw)], Form::Drop("inbox")),
+        Statement::RefuseLetter => (&[("key", Raw), ("json", Raw), ("error", Text), ("refused_at", Integer)], Form::Keep("inbox_refused", 1)),
         Statement::KeepEpoch => (&[("epoch", Integer), ("base", Integer), ("restored", Text)], Form::Own("
             UPDATE store SET epoch = given.epoch, base = given.base, restored = given.restored, copied_at = NULL FROM given")),
         Statement::DropTask => (&[("number", Integer)], Form::Drop("task")),
@@ -120,7 +122,7 @@ impl Kind {
     const fn name(self) -> &'static str {
         match self {
             Integer => "bigint",
-            Text => "text",
+            Text | Raw => "text",
             Id => "uuid",
         }
     }
@@ -130,7 +132,7 @@ impl Kind {
 pub(super) fn types(statement: Statement) -> Vec<Type> {
     let array = |(_, kind): &(&str, Kind)| match kind {
         Integer => Type::INT8_ARRAY,
-        Text => Type::TEXT_ARRAY,
+        Text | Raw => Type::TEXT_ARRAY,
         Id => Type::UUID_ARRAY,
     };
     of(statement).0.iter().map(array).collect()
@@ -158,6 +160,7 @@ pub(super) type Array<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 fn array<'a>(values: impl Iterator<Item = &'a Value>, kind: Kind) -> Result<Array<'a>, Mistaken> {
     Ok(match kind {
         Integer => Box::new(values.map(integer).collect::<Result<Vec<_>, _>>()?),
+        Raw => Box::new(values.map(raw).collect::<Result<Vec<_>, _>>()?),
         Text => Box::new(values.map(text).collect::<Result<Vec<_>, _>>()?),
         Id => Box::new(values.map(id).collect::<Result<Vec<_>, _>>()?),
     })
@@ -174,6 +177,14 @@ fn integer(value: &Value) -> Result<Option<i64>, Mistaken> {
 fn text(value: &Value) -> Result<Option<Cow<'_, str>>, Mistaken> {
     match value {
         Value::Text(text) => Ok(Some(kept(text))),
+        Value::Null => Ok(None),
+        Value::Integer(_) | Value::Id(_) => Err(Mistaken),
+    }
+}
+
+fn raw(value: &Value) -> Result<Option<&str>, Mistaken> {
+    match value {
+        Value::Text(text) => Ok(Some(text)),
         Value::Null => Ok(None),
         Value::Integer(_) | Value::Id(_) => Err(Mistaken),
     }

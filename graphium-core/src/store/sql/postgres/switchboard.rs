@@ -9,11 +9,12 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::bell::{Bell, ring_for_answers};
-use super::connection::{Connector, SETTINGS, Session};
+use super::connection::{Connector, Session, begin};
 use super::fault::Reach;
 use crate::store::sql::command::Command;
 use crate::store::sql::error::SqlError;
-use crate::store::sql::passed_on::{Asked, TakenUp, Told};
+use crate::store::sql::passed_on::{Asked, TakenUp};
+use crate::store::{StoreError, StoreErrorKind};
 
 /// How often all open calls are looked at: for what nothing rang, and for who does not wait any more.
 const LOOK: Duration = Duration::from_secs(1);
@@ -21,6 +22,12 @@ const LOOK: Duration = Duration::from_secs(1);
 const CALLS: i64 = 500;
 /// The least time between two rings for answers.
 const BETWEEN_RINGS: Duration = Duration::from_millis(2);
+
+/// Nobody waits for these any longer. What is in hand is left to the next look.
+const FORGOTTEN: &str = "
+    DELETE FROM call WHERE id IN (
+        SELECT id FROM call WHERE until_at < clock_timestamp() FOR UPDATE SKIP LOCKED
+    )";
 
 /// Takes up calls, for as long as a term lasts.
 pub(super) struct Switchboard {
@@ -69,7 +76,7 @@ impl Switchboard {
         self.taken.look();
         let rows = in_schema(client, question, &[(&floor, Type::INT8), (&CALLS, Type::INT8)]).await?;
         for row in &rows {
-            self.take_up(client, row.get("id"), row.get("body")).await?;
+            self.take_up(row.get("id"), row.get("body")).await;
         }
         Ok(rows.last().map(|row| row.get("place")))
     }
@@ -77,7 +84,7 @@ impl Switchboard {
     /// Takes up whatever is open. Answers whether the writer is there still.
     async fn look_at_all(&self, client: &Session) -> Result<bool, SqlError> {
         self.taken.look();
-        in_schema(client, "DELETE FROM call WHERE until_at < clock_timestamp()", &[]).await?;
+        in_schema(client, FORGOTTEN, &[]).await?;
         let rows = in_schema(client, "SELECT id FROM call WHERE answer IS NULL ORDER BY place", &[]).await?;
         let open: HashSet<Uuid> = rows.iter().map(|row| row.get("id")).collect();
         for row in &rows {
@@ -87,42 +94,43 @@ impl Switchboard {
             }
             let question = "SELECT body FROM call WHERE id = $1 AND answer IS NULL";
             for row in in_schema(client, question, &[(&id, Type::UUID)]).await? {
-                self.take_up(client, id, row.get("body")).await?;
+                self.take_up(id, row.get("body")).await;
             }
         }
         self.taken.only(&open);
         Ok(self.writer.upgrade().is_some())
     }
 
-    async fn take_up(&self, client: &Session, id: Uuid, body: &str) -> Result<(), SqlError> {
-        let Some(call) = self.taken.take(id) else { return Ok(()) };
+    async fn take_up(&self, id: Uuid, body: &str) {
+        let Some(call) = self.taken.take(id) else { return };
         match serde_json::from_str::<Asked>(body) {
             Ok(asked) => {
-                let Some(writer) = self.writer.upgrade() else { return Ok(()) };
-                // A closed writer ends the term.
-                drop(writer.send(asked.into_command(call)).await);
+                if let Some(writer) = self.writer.upgrade() {
+                    // A closed writer ends the term.
+                    drop(writer.send(asked.into_command(call)).await);
+                }
             }
             Err(error) => {
                 let message =
                     format!("the server that decides cannot read the call: {error}; is it of another version?");
-                let told = Told::<()>::Error { kind: "unavailable".into(), message };
-                let answer = serde_json::to_string(&told).map_err(|error| SqlError::corrupt("an answer", error))?;
-                let question = "UPDATE call SET answer = $2 WHERE id = $1";
-                in_schema(client, question, &[(&id, Type::UUID), (&answer, Type::TEXT)]).await?;
-                call.answered();
+                call.refuse(&StoreError::new(StoreErrorKind::Unavailable, message));
             }
         }
-        Ok(())
     }
 }
 
-/// Rings for answers that are kept, for as long as a term lasts.
+/// Rings for answers that are kept, and gives those that tell of nothing to keep, for as long as a term lasts.
 pub(super) async fn ring(connector: Connector, taken: TakenUp) {
     loop {
         let rung = async {
             let client = connector.connect().await?;
             loop {
                 taken.answered().await;
+                for (id, answer) in taken.refused() {
+                    let question = "UPDATE call SET answer = $2 WHERE id = $1 AND answer IS NULL";
+                    in_schema(&client, question, &[(&id, Type::UUID), (&answer, Type::TEXT)]).await?;
+                    taken.told(id);
+                }
                 ring_for_answers(&client).await?;
                 sleep(BETWEEN_RINGS).await;
             }
@@ -141,7 +149,7 @@ pub(super) async fn in_schema(
     question: &str,
     values: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)],
 ) -> Result<Vec<tokio_postgres::Row>, SqlError> {
-    client.batch_execute(&format!("BEGIN; {SETTINGS}")).in_time().await?;
+    client.batch_execute(&begin()).in_time().await?;
     let answer = client.query_typed(question, values).in_time().await;
     let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
     client.batch_execute(end).in_time().await?;

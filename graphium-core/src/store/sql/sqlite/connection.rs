@@ -91,6 +91,15 @@ pub(super) fn of_store(path: &Path) -> Result<Connection, SqlError> {
     Ok(connection)
 }
 
+/// The same for what only tables of the present version answer.
+pub(super) fn of_store_up_to_date(path: &Path) -> Result<Connection, SqlError> {
+    let connection = of_store(path)?;
+    if version(path, &connection)? < MIGRATIONS.len() {
+        return Err(SqlError::Older { path: path.to_owned() });
+    }
+    Ok(connection)
+}
+
 /// The version of the tables; 0 when there are none.
 fn version(path: &Path, connection: &Connection) -> Result<usize, SqlError> {
     let version = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(not_opened(path))?;

@@ -179,11 +179,12 @@ impl SqliteStore {
     /// nothing, whether a process has the store open or not.
     ///
     /// # Errors
-    /// As [`check`](Self::check).
+    /// As [`check`](Self::check); [`StoreErrorKind::Conflict`](crate::store::StoreErrorKind::Conflict) when the file is of an
+    /// older version.
     pub async fn prunable(database: &Path, retention: Retention, now: Timestamp) -> Result<Pruned, StoreError> {
         let database = database.to_owned();
         let count = move || {
-            let connection = connection::of_store(&database)?;
+            let connection = connection::of_store_up_to_date(&database)?;
             at_once(&connection, |snapshot| database::now(due::count_all(snapshot, &retention, now)))
         };
         let counted = tokio::task::spawn_blocking(count);

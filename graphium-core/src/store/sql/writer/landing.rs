@@ -74,10 +74,13 @@ impl<D: Database> Writer<D> {
         reopened?;
         let mut engine = Engine::new(self.setup.settings, self.setup.seed);
         self.database.restore(&mut engine).await?;
+        // Another server may have decided in between, by a clock that is ahead.
+        self.setup.clock.go_on_from(engine.now());
         engine.advance(self.setup.clock.now());
         engine.condemn_unreadable();
         engine.grant_grace();
         self.engine = engine;
+        self.setup.head.send_if_modified(|head| std::mem::replace(head, self.engine.head()) != self.engine.head());
         self.stale = false;
         Ok(())
     }
