@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config, NoTls, Row};
 
 use super::fault::{Reach, not_reached};
 use crate::store::sql::error::SqlError;
@@ -33,6 +34,19 @@ const SETTINGS: &str = "
 /// Begins a transaction that writes, whatever the defaults of the database are.
 pub(super) fn begin() -> String {
     format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {SETTINGS}")
+}
+
+/// One question in a transaction of its own.
+pub(super) async fn in_transaction(
+    client: &Client,
+    question: &str,
+    values: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>, SqlError> {
+    client.batch_execute(&begin()).in_time().await?;
+    let answer = client.query_typed(question, values).in_time().await;
+    let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    client.batch_execute(end).in_time().await?;
+    answer
 }
 
 /// Opens connections.

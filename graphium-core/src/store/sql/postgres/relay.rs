@@ -10,10 +10,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::bell::{Bell, ring_for_calls};
-use super::connection::{Connector, Session, begin};
+use super::connection::{Connector, Session, begin, in_transaction};
 use super::fault::Reach;
 use super::seat::FREE;
-use super::switchboard::in_schema;
 use crate::id::Seq;
 use crate::store::sql::command::{Command, not_kept};
 use crate::store::sql::error::SqlError;
@@ -156,7 +155,9 @@ impl Relay {
         ];
         let passed = async {
             let session = self.session().await?;
-            in_schema(session, question, &values).await.map_err(|error| SqlError::Unsure { source: error.into() })?;
+            in_transaction(session, question, &values)
+                .await
+                .map_err(|error| SqlError::Unsure { source: error.into() })?;
             if let Err(error) = ring_for_calls(session).await {
                 tracing::debug!(%error, "the calls are found without a ring");
             }
@@ -208,10 +209,10 @@ impl Relay {
         if !gone.is_empty() {
             let question = "
                 DELETE FROM call WHERE id IN (SELECT id FROM call WHERE id = ANY($1) FOR UPDATE SKIP LOCKED)";
-            in_schema(session, question, &[(&gone, Type::UUID_ARRAY)]).await?;
+            in_transaction(session, question, &[(&gone, Type::UUID_ARRAY)]).await?;
         }
         let question = format!("SELECT (SELECT coalesce(max(seq), 0) FROM event) AS seq, {FREE} AS free FROM seat");
-        let rows = in_schema(session, &question, &[]).await?;
+        let rows = in_transaction(session, &question, &[]).await?;
         let (newest, free) = rows.first().map_or((0, true), |row| (row.get::<_, i64>("seq"), row.get("free")));
         let newest = Seq(u64::try_from(newest).unwrap_or_default());
         self.head.send_if_modified(|head| {

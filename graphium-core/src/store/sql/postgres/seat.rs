@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::connection::begin;
-use super::fault::Reach;
+use super::connection::in_transaction;
 use crate::store::sql::error::SqlError;
 
 /// How often whoever has the seat shows that it is there.
@@ -48,7 +48,7 @@ pub(super) async fn take(client: &Client, server: Uuid, name: &str) -> Result<Op
     );
     // From before the instant at which the database looked at its clock.
     let began = Instant::now();
-    let rows = in_transaction(client, &question, &[&server, &name]).await?;
+    let rows = in_transaction(client, &question, &[(&server, Type::UUID), (&name, Type::TEXT)]).await?;
     let term = rows.first().map(|row| row.get("term"));
     Ok(term.map(|term| Seat { term, server, safe_until: began + SURE }))
 }
@@ -58,7 +58,7 @@ impl Seat {
     pub(super) async fn show(&mut self, client: &Client) -> Result<(), SqlError> {
         let began = Instant::now();
         let question = "UPDATE seat SET seen_at = clock_timestamp() WHERE term = $1 AND server = $2 RETURNING term";
-        let rows = in_transaction(client, question, &[&self.term, &self.server]).await?;
+        let rows = in_transaction(client, question, &self.named()).await?;
         if rows.is_empty() {
             return Err(SqlError::Unseated);
         }
@@ -66,23 +66,16 @@ impl Seat {
         Ok(())
     }
 
+    /// Its term and its server, as a question takes them.
+    fn named(&self) -> [(&(dyn ToSql + Sync), Type); 2] {
+        [(&self.term, Type::INT8), (&self.server, Type::UUID)]
+    }
+
     /// Leaves it to whoever comes first.
     pub(super) async fn leave(&self, client: &Client) -> Result<(), SqlError> {
         let question = "UPDATE seat SET server = NULL WHERE term = $1 AND server = $2 RETURNING term";
-        in_transaction(client, question, &[&self.term, &self.server]).await.map(drop)
+        in_transaction(client, question, &self.named()).await.map(drop)
     }
-}
-
-async fn in_transaction(
-    client: &Client,
-    question: &str,
-    values: &[&(dyn tokio_postgres::types::ToSql + Sync)],
-) -> Result<Vec<tokio_postgres::Row>, SqlError> {
-    client.batch_execute(&begin()).in_time().await?;
-    let answer = client.query(question, values).in_time().await;
-    let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    client.batch_execute(end).in_time().await?;
-    answer
 }
 
 /// Whether an error is that of a commit whose term is over.

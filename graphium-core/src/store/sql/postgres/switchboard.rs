@@ -9,17 +9,17 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::bell::{Bell, ring_for_answers};
-use super::connection::{Connector, Session, begin};
-use super::fault::Reach;
+use super::connection::{Connector, Session, in_transaction};
 use crate::store::sql::command::Command;
 use crate::store::sql::error::SqlError;
 use crate::store::sql::passed_on::{Asked, TakenUp};
+use crate::store::sql::rows::signed;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How often all open calls are looked at: for what nothing rang, and for who does not wait any more.
 const LOOK: Duration = Duration::from_secs(1);
 /// How many calls are read at a time.
-const CALLS: i64 = 500;
+const CALLS: usize = 500;
 /// The least time between two rings for answers.
 const BETWEEN_RINGS: Duration = Duration::from_millis(2);
 
@@ -73,8 +73,9 @@ impl Switchboard {
     /// lie below it: then the next look at all finds it.
     async fn look_at_new(&self, client: &Session, floor: i64) -> Result<Option<i64>, SqlError> {
         let question = "SELECT id, place, body FROM call WHERE answer IS NULL AND place > $1 ORDER BY place LIMIT $2";
+        let most = signed(CALLS as u64);
         self.taken.look();
-        let rows = in_schema(client, question, &[(&floor, Type::INT8), (&CALLS, Type::INT8)]).await?;
+        let rows = in_transaction(client, question, &[(&floor, Type::INT8), (&most, Type::INT8)]).await?;
         for row in &rows {
             self.take_up(row.get("id"), row.get("body")).await;
         }
@@ -84,17 +85,14 @@ impl Switchboard {
     /// Takes up whatever is open. Answers whether the writer is there still.
     async fn look_at_all(&self, client: &Session) -> Result<bool, SqlError> {
         self.taken.look();
-        in_schema(client, FORGOTTEN, &[]).await?;
-        let rows = in_schema(client, "SELECT id FROM call WHERE answer IS NULL ORDER BY place", &[]).await?;
+        in_transaction(client, FORGOTTEN, &[]).await?;
+        let rows = in_transaction(client, "SELECT id FROM call WHERE answer IS NULL", &[]).await?;
         let open: HashSet<Uuid> = rows.iter().map(|row| row.get("id")).collect();
-        for row in &rows {
-            let id: Uuid = row.get("id");
-            if self.taken.has(id) {
-                continue;
-            }
-            let question = "SELECT body FROM call WHERE id = $1 AND answer IS NULL";
-            for row in in_schema(client, question, &[(&id, Type::UUID)]).await? {
-                self.take_up(id, row.get("body")).await;
+        let unknown: Vec<Uuid> = open.iter().copied().filter(|id| !self.taken.has(*id)).collect();
+        for some in unknown.chunks(CALLS) {
+            let question = "SELECT id, body FROM call WHERE id = ANY($1) AND answer IS NULL ORDER BY place";
+            for row in in_transaction(client, question, &[(&some, Type::UUID_ARRAY)]).await? {
+                self.take_up(row.get("id"), row.get("body")).await;
             }
         }
         self.taken.only(&open);
@@ -128,7 +126,7 @@ pub(super) async fn ring(connector: Connector, taken: TakenUp) {
                 taken.answered().await;
                 for (id, answer) in taken.refused() {
                     let question = "UPDATE call SET answer = $2 WHERE id = $1 AND answer IS NULL";
-                    in_schema(&client, question, &[(&id, Type::UUID), (&answer, Type::TEXT)]).await?;
+                    in_transaction(&client, question, &[(&id, Type::UUID), (&answer, Type::TEXT)]).await?;
                     taken.told(id);
                 }
                 ring_for_answers(&client).await?;
@@ -141,17 +139,4 @@ pub(super) async fn ring(connector: Connector, taken: TakenUp) {
         }
         sleep(LOOK).await;
     }
-}
-
-/// One question in a transaction of its own.
-pub(super) async fn in_schema(
-    client: &Session,
-    question: &str,
-    values: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)],
-) -> Result<Vec<tokio_postgres::Row>, SqlError> {
-    client.batch_execute(&begin()).in_time().await?;
-    let answer = client.query_typed(question, values).in_time().await;
-    let end = if answer.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    client.batch_execute(end).in_time().await?;
-    answer
 }
