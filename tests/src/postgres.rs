@@ -38,18 +38,10 @@ struct User {
 }
 
 impl PostgresServer {
-    /// Starts one on a port of its own.
+    /// Starts one on a port of its own, whose files are below this folder.
     ///
     /// # Errors
     /// What is missing, or why it did not start.
-    pub fn start() -> Result<Self, String> {
-        Self::start_with(&[])
-    }
-
-    /// Starts one whose files are below this folder.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
     pub fn start_in(folder: &Path) -> Result<Self, String> {
         Self::start_on(TempDir::new_in(folder), &[])
     }
@@ -57,7 +49,7 @@ impl PostgresServer {
     /// Starts one with these settings, each `name=value`.
     ///
     /// # Errors
-    /// As [`start`](Self::start).
+    /// As [`start_in`](Self::start_in).
     pub fn start_with(settings: &[&str]) -> Result<Self, String> {
         Self::start_on(TempDir::new(), settings)
     }

@@ -1,8 +1,8 @@
 //! The index behind the lists of one agent, type, stack or container, made some thousand tasks at a time.
 //!
 //! Kept with every task, it would have each commit write a page for each agent in it. Made for one field at a time, it holds
-//! up the commits after it the less. A list takes what is indexed from
-//! the index and goes through the few newest tasks that are not.
+//! up the commits after it the less. A list takes what is indexed from the index and goes through the few newest tasks that
+//! are not.
 
 use super::ask::{Ask, Question};
 use super::error::SqlError;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use rand::Rng;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, Client, NoTls};
+use tokio_postgres::{AsyncMessage, Client};
 
-use super::connection::{CONNECT, Connector};
-use super::fault::{Reach, not_reached};
+use super::connection::Connector;
+use super::fault::Reach;
 use crate::store::sql::error::SqlError;
 
 /// The channel of the database.
@@ -55,8 +55,7 @@ impl Bell {
     }
 
     async fn listen_once(&self, connector: &Connector) -> Result<(), SqlError> {
-        let dialled = timeout(CONNECT, connector.config().connect(NoTls)).await;
-        let (client, mut connection) = dialled.map_err(|_| SqlError::Slow)?.map_err(not_reached)?;
+        let (client, mut connection) = connector.dial().await?;
         let hear = async {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
                 if let AsyncMessage::Notification(note) = message? {

@@ -8,14 +8,15 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Config, Connection, NoTls, Row, Socket};
 
 use super::fault::{Reach, not_reached};
 use crate::store::sql::error::SqlError;
 
 /// How long a connection may take to come about.
-pub(super) const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(5);
 /// How long a whole call may take, with its way to the server and back.
 pub(super) const CALL: Duration = Duration::from_secs(10);
 /// How many connections read at a time.
@@ -24,7 +25,7 @@ const READERS: usize = 4;
 const ACQUIRE: Duration = Duration::from_secs(5);
 
 /// What every transaction begins with: the names of the tables, and how long the server may work on a statement, wait for a
-/// lock and wait for us. Said in the transaction, for a pool between may give each one another session. Rows are found by
+/// lock and wait for us. Said in each transaction, so that none depends on what was said on its connection before. Rows are found by
 /// their keys: a planner that knows nothing yet of a table that grows must not go through all of it.
 const SETTINGS: &str = "
     SET LOCAL search_path = graphium; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '3s';
@@ -63,15 +64,15 @@ impl Connector {
         Ok(Self { config })
     }
 
-    /// How its connections are opened.
-    pub(super) fn config(&self) -> &Config {
-        &self.config
+    /// Opens a connection that whoever asks drives by himself.
+    pub(super) async fn dial(&self) -> Result<(Client, Connection<Socket, NoTlsStream>), SqlError> {
+        let opened = timeout(CONNECT, self.config.connect(NoTls)).await;
+        opened.map_err(|_| SqlError::Slow)?.map_err(not_reached)
     }
 
     /// Opens a connection.
     pub(super) async fn connect(&self) -> Result<Session, SqlError> {
-        let opened = timeout(CONNECT, self.config.connect(NoTls)).await;
-        let (client, connection) = opened.map_err(|_| SqlError::Slow)?.map_err(not_reached)?;
+        let (client, connection) = self.dial().await?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             if let Err(error) = connection.await {

@@ -1,4 +1,4 @@
-//! Commits batches, each as one transaction that is sent at once.
+//! Commits batches, each as one transaction: what begins it is sent at once, and then all the rest of it.
 
 use std::collections::HashMap;
 
